@@ -1,0 +1,1 @@
+"""Domain library of the Customer Data Analytics Platform: pure Python, no Airflow."""

@@ -1,0 +1,1 @@
+"""The demo enterprise: customers with ground truth, and the systems that hold them."""

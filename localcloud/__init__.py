@@ -1,0 +1,1 @@
+"""AWS on one machine: the same APIs, with real engines behind them."""

@@ -1,0 +1,1 @@
+"""Server processes: how they are started, watched and stopped, and the artifacts they need."""

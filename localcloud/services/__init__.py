@@ -1,0 +1,1 @@
+"""AWS services of our own, one folder each, all of one shape."""

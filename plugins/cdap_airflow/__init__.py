@@ -1,0 +1,1 @@
+"""What Airflow lacks for the platform: operators, triggers, hooks and pages."""
