@@ -1,0 +1,72 @@
+# One Makefile; `make help` explains each target.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+# Nothing phones home.
+export DO_NOT_TRACK := 1
+export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
+export SCARF_ANALYTICS := false
+export GX_ANALYTICS_ENABLED := false
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+CUSTOMERS ?= 10000
+DAYS ?= 3
+SEED ?= 7
+
+.PHONY: help install demo down test lint format requirements conformance bench clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@echo "installing uv $(UV_VERSION)"
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q "uv==$(UV_VERSION)"
+
+.venv/.installed: $(UV) uv.lock pyproject.toml localcloud/pyproject.toml demo/pyproject.toml
+	@echo "installing the locked environment"
+	@$(UV) sync --all-packages --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+.venv/.fetched: .venv/.installed localcloud/servers/artifacts.py
+	@$(BIN)/localcloud fetch
+	@touch $@
+
+dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project -path dbt_project/target -prune -o \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) -print 2>/dev/null)
+	@echo "parsing the dbt project"
+	@cd dbt_project && ../$(BIN)/dbt --quiet parse --profiles-dir .
+
+install: .venv/.fetched dbt_project/target/manifest.json ## Install everything that the other targets need
+
+demo: install ## Run the platform on this machine: DAYS=3 CUSTOMERS=10000; it stays up to be looked at
+	@$(BIN)/python -m demo.run --customers $(CUSTOMERS) --days $(DAYS) --seed $(SEED)
+
+down: ## Stop all that `make demo` started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo.run --down; fi
+
+test: install ## Run all tests
+	@$(BIN)/pytest
+
+lint: .venv/.installed dbt_project/target/manifest.json ## Check style, types, imports, SQL and YAML
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
+	$(BIN)/yamllint --strict config dbt_project .pre-commit-config.yaml
+
+format: .venv/.installed ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+requirements: $(UV) ## Export requirements.txt (what an Airflow image needs) from the lock
+	$(UV) export --frozen --quiet --no-default-groups --no-emit-workspace --no-hashes --no-header --no-annotate --output-file requirements.txt
+
+bench: install ## Run the benchmarks: two ways in one run, ratio and peak memory
+	@for f in benchmarks/*.py; do $(BIN)/python $$f || exit 1; done
+
+clean: down ## Stop everything and remove what was built here
+	rm -rf .localcloud .demo .cache cdk.out dbt_project/target dbt_project/logs .venv .tools

@@ -1,0 +1,55 @@
+"""`cdap deploy`: the infrastructure and the warehouse's migrations, into whatever account the SDK's settings name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cdap.config import load_environment
+from cdap.deployment import deploy_stack, synthesise
+from cdap.migrations import apply
+from cdap.settings import Settings
+from cdap.warehouse import Warehouse
+
+console = Console(stderr=True)
+
+
+def deploy(
+    environment: Annotated[str | None, typer.Option(help="A file of config/environments/, without .yaml")] = None,
+    out: Annotated[Path, typer.Option(help="Where the templates are written")] = Path("cdk.out"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON")] = False,
+) -> None:
+    """Deploy the stacks that the environment names, then apply the migrations to its warehouse."""
+    settings = Settings()
+    name = environment or settings.environment
+    wanted = load_environment(settings.config_dir, name).stacks
+    session = boto3.Session()
+    account = session.client("sts").get_caller_identity()["Account"]
+    console.print(f"Deploying environment [b]{name}[/b] into account {account}, region {session.region_name}")
+    with console.status("synthesising the templates"):
+        templates = synthesise(settings.project_dir, settings.config_dir, name, account, session.region_name, out.resolve())
+    results = []
+    for stack in wanted:
+        with console.status(f"deploying {stack}") as status:
+            results.append(deploy_stack(session, stack, templates[stack], lambda line: status.update(line)))
+    with console.status("applying migrations"), Warehouse.connect() as warehouse:
+        applied = apply(warehouse)
+    if as_json:
+        typer.echo(json.dumps({"stacks": [dataclasses.asdict(result) for result in results], "migrations": applied}))
+        return
+    table = Table("stack", "action", "status", "resources", "seconds")
+    for result in results:
+        table.add_row(result.name, result.action, result.status, str(result.resources), f"{result.seconds}")
+    console.print(table)
+    console.print(f"Migrations applied: {', '.join(applied) if applied else 'none pending'}")
+    for result in results:
+        for key, value in result.outputs.items():
+            console.print(f"[dim]{result.name} {key}:[/dim] {value}", soft_wrap=True)
+    console.print("Next: start Airflow with the task role, then [b]cdap backfill --from DAY --to DAY[/b]")

@@ -1,0 +1,47 @@
+"""Synthesise the CloudFormation templates: `python -m infra.app --environment dev --account 123456789012 --region us-east-1 --out cdk.out`.
+
+Needs `node` on PATH (the CDK's own code is JavaScript).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import aws_cdk as cdk
+
+from cdap.config import load_environment, load_sources
+from infra.airflow import AirflowStack
+from infra.platform import PlatformStack
+
+
+def synthesise(environment_name: str, account: str, region: str, config: Path, out: Path) -> None:
+    """Write `<stack>.template.json` for each stack into `out`.
+
+    Raises:
+        cdap.config.ConfigurationError: the environment or a source is wrong; file, line and field are named.
+    """
+    environment = load_environment(config, environment_name)
+    app = cdk.App(outdir=str(out), analytics_reporting=False)
+    platform = PlatformStack(
+        app, "cdap-platform", environment=environment, sources=load_sources(config / "sources"), account=account, region=region
+    )
+    if environment.airflow_image:
+        AirflowStack(app, "cdap-airflow", platform=platform, environment=environment, account=account, region=region)
+    app.synth()
+
+
+def main() -> None:
+    """Command line of the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--environment", required=True)
+    parser.add_argument("--account", required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--config", type=Path, default=Path(__file__).parent.parent / "config")
+    parser.add_argument("--out", type=Path, default=Path("cdk.out"))
+    arguments = parser.parse_args()
+    synthesise(arguments.environment, arguments.account, arguments.region, arguments.config, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

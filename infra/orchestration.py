@@ -1,0 +1,72 @@
+"""What Airflow may do: its task role, statement by statement the calls that the DAGs make, and the alert topic."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra.lake import Lake
+from infra.replication import Replication
+from infra.warehouse import Warehouse
+
+
+class Orchestration(Construct):
+    """`role` is the task role of Airflow's containers, `alerts` the topic that operators subscribe to."""
+
+    def __init__(self, scope: Construct, id: str, *, lake: Lake) -> None:
+        super().__init__(scope, id)
+        stack = cdk.Stack.of(self)
+        self._arn = f"{stack.region}:{stack.account}"
+        self.alerts = sns.Topic(self, "Alerts", topic_name="cdap-alerts", master_key=lake.key)
+        self.role = iam.Role(
+            self,
+            "Role",
+            role_name="cdap-airflow",
+            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+            description="Task role of Airflow: it starts and watches the services that do the work",
+        )
+        self._allow(
+            ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"],
+            f"arn:aws:ssm:{self._arn}:parameter/cdap",
+            f"arn:aws:ssm:{self._arn}:parameter/cdap/*",
+        )
+        self._allow(
+            ["secretsmanager:GetSecretValue"],
+            f"arn:aws:secretsmanager:{self._arn}:secret:cdap/airflow/*",
+        )
+        self._allow(["sns:Publish"], self.alerts.topic_arn)
+        # Footers of landed files, documents to publish, quarantined records.
+        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "publish/*")
+        lake.grant_write(self.role, "publish/*")
+        lake.grant_catalog(self.role, "raw", "clean", write=True)
+        lake.grant_catalog(self.role, "discovered")
+        self._allow(
+            ["glue:GetCrawler", "glue:StartCrawler", "glue:UpdateCrawler"],
+            f"arn:aws:glue:{self._arn}:crawler/{lake.crawler.name}",
+        )
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[lake.crawler_role.role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "glue.amazonaws.com"}},
+            )
+        )
+
+    def may_replicate(self, replication: Replication) -> None:
+        """Let Airflow set up, start, stop and watch the replication tasks."""
+        self._allow(
+            ["dms:ModifyReplicationTask", "dms:StartReplicationTask", "dms:StopReplicationTask", "dms:DescribeTableStatistics"],
+            *(task.ref for task in replication.tasks.values()),
+        )
+        # DescribeReplicationTasks knows no resource ("Actions, resources, and condition keys for AWS DMS").
+        self._allow(["dms:DescribeReplicationTasks"], "*")
+
+    def may_query(self, warehouse: Warehouse) -> None:
+        """Let Airflow read the warehouse's admin secret and use the Data API on its workgroup."""
+        self._allow(["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], warehouse.secret_arn)
+        self._allow(["redshift-serverless:GetWorkgroup"], warehouse.workgroup.attr_workgroup_workgroup_arn)
+
+    def _allow(self, actions: list[str], *resources: str) -> None:
+        self.role.add_to_policy(iam.PolicyStatement(actions=actions, resources=list(resources)))

@@ -1,0 +1,99 @@
+"""The platform's stack: everything but Airflow's own containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from cdap.config import Environment, Source
+from infra.lake import Lake
+from infra.network import Network
+from infra.orchestration import Orchestration
+from infra.replication import Replication
+from infra.search import Search
+from infra.warehouse import DATABASE, Warehouse
+
+
+class PlatformStack(cdk.Stack):
+    """Network, lake, replication, warehouse, search index, roles; their names under `/cdap/`."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, environment: Environment, sources: Mapping[str, Source], account: str, region: str
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            env=cdk.Environment(account=account, region=region),
+            description="Customer Data Analytics Platform",
+            # No bootstrap stack and no assets: the template is the whole deployment.
+            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+        )
+        zones = [f"{region}{letter}" for letter in "abc"]
+        self.network = Network(self, "Network", cidr=environment.vpc_cidr, zones=zones, region=region)
+        lake = Lake(self, "Lake", retain=environment.retain_data)
+        self.orchestration = Orchestration(self, "Orchestration", lake=lake)
+        replication = Replication(
+            self,
+            "Replication",
+            network=self.network,
+            lake=lake,
+            sources={name: source for name, source in sources.items() if source.kind == "dms"},
+            instance_class=environment.dms_instance_class,
+            service_roles=environment.create_dms_service_roles,
+        )
+        warehouse = Warehouse(
+            self,
+            "Warehouse",
+            network=self.network,
+            lake=lake,
+            base_capacity=environment.warehouse_base_capacity,
+            require_ssl=environment.warehouse_sslmode != "disable",
+        )
+        search = Search(
+            self,
+            "Search",
+            network=self.network,
+            lake=lake,
+            reader=self.orchestration.role,
+            instance_type=environment.search_instance_type,
+            instance_count=environment.search_instance_count,
+            scheme=environment.search_scheme,
+        )
+        self.orchestration.may_replicate(replication)
+        self.orchestration.may_query(warehouse)
+        self._publish(
+            {
+                "environment": environment.name,
+                "lake/bucket": lake.bucket.bucket_name,
+                "glue/crawler": lake.crawler.name or "",
+                **{f"glue/database/{name}": f"cdap_{name}" for name in lake.databases},
+                "warehouse/host": warehouse.host,
+                "warehouse/port": warehouse.port,
+                "warehouse/database": DATABASE,
+                "warehouse/workgroup": warehouse.workgroup.workgroup_name,
+                "warehouse/secret_arn": warehouse.secret_arn,
+                "warehouse/sslmode": environment.warehouse_sslmode,
+                "warehouse/role_arn": warehouse.role.role_arn,
+                "search/endpoint": search.endpoint,
+                "airflow/role_arn": self.orchestration.role.role_arn,
+                "alerts/topic_arn": self.orchestration.alerts.topic_arn,
+                **{f"dms/{name}/task_arn": task.ref for name, task in replication.tasks.items()},
+                **{f"dms/{name}/target_folder": f"raw/{name}" for name in replication.tasks},
+            }
+        )
+        cdk.CfnOutput(
+            self,
+            "ManualSteps",
+            value="Create the secrets " + ", ".join(f"cdap/sources/{name}" for name in replication.tasks)
+            + " (host, port, username, password) so that DMS can read the sources; subscribe to the alert topic.",
+        )
+        cdk.Tags.of(self).add("application", "cdap")
+        cdk.Tags.of(self).add("environment", environment.name)
+
+    def _publish(self, names: Mapping[str, str]) -> None:
+        for name, value in names.items():
+            logical = "".join(part.title() for part in name.replace("_", "/").split("/"))
+            ssm.StringParameter(self, f"Parameter{logical}", parameter_name=f"/cdap/{name}", string_value=value)

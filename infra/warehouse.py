@@ -1,0 +1,79 @@
+"""The warehouse: Redshift Serverless, its role for Spectrum, COPY and UNLOAD."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_redshiftserverless as redshift
+from constructs import Construct
+
+from infra.lake import Lake
+from infra.network import Network
+
+DATABASE = "cdap"
+
+
+class Warehouse(Construct):
+    """A namespace with a managed admin secret, and a workgroup inside the private subnets."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, network: Network, lake: Lake, base_capacity: int, require_ssl: bool
+    ) -> None:
+        super().__init__(scope, id)
+        self.role = iam.Role(
+            self,
+            "Role",
+            role_name="cdap-warehouse",
+            assumed_by=iam.CompositePrincipal(
+                iam.ServicePrincipal("redshift.amazonaws.com"), iam.ServicePrincipal("redshift-serverless.amazonaws.com")
+            ),
+            description="Redshift reads the lake through the Glue catalog and unloads checked records to it",
+        )
+        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "publish/*")
+        lake.grant_write(self.role, "clean/*", "quarantine/*", "publish/*")
+        lake.grant_catalog(self.role, "raw", "clean")
+        self.role.add_to_policy(iam.PolicyStatement(actions=["lakeformation:GetDataAccess"], resources=["*"]))
+        self.namespace = redshift.CfnNamespace(
+            self,
+            "Namespace",
+            namespace_name="cdap",
+            db_name=DATABASE,
+            admin_username="cdap_admin",
+            manage_admin_password=True,
+            admin_password_secret_kms_key_id=lake.key.key_id,
+            iam_roles=[self.role.role_arn],
+            kms_key_id=lake.key.key_arn,
+            log_exports=["userlog", "connectionlog", "useractivitylog"],
+        )
+        self.namespace.node.add_dependency(self.role)
+        self.workgroup = redshift.CfnWorkgroup(
+            self,
+            "Workgroup",
+            workgroup_name="cdap",
+            namespace_name="cdap",
+            base_capacity=base_capacity,
+            enhanced_vpc_routing=True,
+            publicly_accessible=False,
+            subnet_ids=network.subnet_ids,
+            security_group_ids=[network.services.security_group_id],
+            config_parameters=[
+                redshift.CfnWorkgroup.ConfigParameterProperty(
+                    parameter_key="require_ssl", parameter_value=str(require_ssl).lower()
+                )
+            ],
+        )
+        self.workgroup.add_dependency(self.namespace)
+
+    @property
+    def secret_arn(self) -> str:
+        """ARN of the secret that Redshift manages; it holds `username` and `password`."""
+        return self.namespace.attr_namespace_admin_password_secret_arn
+
+    @property
+    def host(self) -> str:
+        """Host name of the workgroup's endpoint."""
+        return self.workgroup.attr_workgroup_endpoint_address
+
+    @property
+    def port(self) -> str:
+        """Port of the workgroup's endpoint, as text."""
+        return self.workgroup.get_att("Workgroup.Endpoint.Port").to_string()
