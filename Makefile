@@ -63,7 +63,7 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 
 requirements: $(UV) ## Export requirements.txt (what an Airflow image needs) from the lock
-	$(UV) export --frozen --quiet --no-default-groups --no-emit-workspace --no-hashes --no-header --no-annotate --output-file requirements.txt
+	$(UV) export --frozen --quiet --package cdap --no-default-groups --no-emit-workspace --no-hashes --no-header --no-annotate --output-file requirements.txt
 
 bench: install ## Run the benchmarks: two ways in one run, ratio and peak memory
 	@for f in benchmarks/*.py; do $(BIN)/python $$f || exit 1; done

@@ -1,6 +1,6 @@
 """Synthesise the CloudFormation templates: `python -m infra.app --environment dev --account 123456789012 --region us-east-1 --out cdk.out`.
 
-Needs `node` on PATH (the CDK's own code is JavaScript).
+Needs Node 22 or newer, named by `JSII_NODE` or on PATH (the CDK's own code is JavaScript).
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class Lake(Construct):
                 update_behavior="UPDATE_IN_DATABASE", delete_behavior="LOG"
             ),
         )
-        self.crawler.add_dependency(self.databases["discovered"])
+        self.crawler.add_resource_dependency(self.databases["discovered"])
 
     def grant_read(self, role: iam.IRole, *prefixes: str) -> None:
         """Let `role` read objects under the key patterns and list the bucket there."""

