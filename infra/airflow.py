@@ -27,12 +27,12 @@ class AirflowStack(cdk.Stack):
     """Cluster, metadata database and the four services; tasks run in the scheduler's container (LocalExecutor)."""
 
     def __init__(
-        self, scope: Construct, id: str, *, platform: PlatformStack, environment: Environment, account: str, region: str
+        self, scope: Construct, id: str, *, platform: PlatformStack, environment: Environment, account: str, image: str
     ) -> None:
         super().__init__(
             scope,
             id,
-            env=cdk.Environment(account=account, region=region),
+            env=cdk.Environment(account=account, region=environment.region),
             description="Customer Data Analytics Platform: Airflow",
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
@@ -49,8 +49,8 @@ class AirflowStack(cdk.Stack):
             credentials=rds.Credentials.from_generated_secret("airflow", secret_name="cdap/airflow/metadata"),  # noqa: S106
             storage_encrypted=True,
             backup_retention=cdk.Duration.days(7),
-            deletion_protection=environment.retain_data,
-            removal_policy=cdk.RemovalPolicy.SNAPSHOT if environment.retain_data else cdk.RemovalPolicy.DESTROY,
+            deletion_protection=environment.retain,
+            removal_policy=cdk.RemovalPolicy.SNAPSHOT if environment.retain else cdk.RemovalPolicy.DESTROY,
         )
         signing = secretsmanager.Secret(
             self,
@@ -68,7 +68,6 @@ class AirflowStack(cdk.Stack):
                 iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonECSTaskExecutionRolePolicy")
             ],
         )
-        image = ecs.ContainerImage.from_registry(environment.airflow_image)
         for name, (cpu, memory) in SERVICES.items():
             title = name.title().replace("-", "")
             definition = ecs.FargateTaskDefinition(
@@ -83,7 +82,7 @@ class AirflowStack(cdk.Stack):
             assert database.secret is not None
             definition.add_container(
                 "airflow",
-                image=image,
+                image=ecs.ContainerImage.from_registry(image),
                 command=["airflow", name],
                 environment={
                     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",

@@ -1,4 +1,4 @@
-"""Synthesise the CloudFormation templates: `python -m infra.app --environment dev --account 123456789012 --region us-east-1 --out cdk.out`.
+"""Synthesise the CloudFormation templates: `python -m infra.app --environment dev --account 123456789012 --out cdk.out`.
 
 Needs Node 22 or newer, named by `JSII_NODE` or on PATH (the CDK's own code is JavaScript).
 """
@@ -15,19 +15,19 @@ from infra.airflow import AirflowStack
 from infra.platform import PlatformStack
 
 
-def synthesise(environment_name: str, account: str, region: str, config: Path, out: Path) -> None:
+def synthesise(environment_name: str, account: str, config: Path, out: Path, image: str) -> None:
     """Write `<stack>.template.json` for each stack into `out`.
 
     Raises:
-        cdap.config.ConfigurationError: the environment or a source is wrong; file, line and field are named.
+        cdap.errors.ConfigurationError: the environment or a source is wrong; file, line and field are named.
     """
     environment = load_environment(config, environment_name)
     app = cdk.App(outdir=str(out), analytics_reporting=False)
     platform = PlatformStack(
-        app, "cdap-platform", environment=environment, sources=load_sources(config / "sources"), account=account, region=region
+        app, "cdap-platform", environment=environment, sources=load_sources(config), account=account
     )
-    if environment.airflow_image:
-        AirflowStack(app, "cdap-airflow", platform=platform, environment=environment, account=account, region=region)
+    if "airflow" in environment.stacks:
+        AirflowStack(app, "cdap-airflow", platform=platform, environment=environment, account=account, image=image)
     app.synth()
 
 
@@ -36,11 +36,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--environment", required=True)
     parser.add_argument("--account", required=True)
-    parser.add_argument("--region", required=True)
+    parser.add_argument("--image", default="cdap:latest", help="The project's image, for Airflow's containers")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent.parent / "config")
     parser.add_argument("--out", type=Path, default=Path("cdk.out"))
     arguments = parser.parse_args()
-    synthesise(arguments.environment, arguments.account, arguments.region, arguments.config, arguments.out)
+    synthesise(arguments.environment, arguments.account, arguments.config, arguments.out, arguments.image)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,16 @@ DATABASES = {
 class Lake(Construct):
     """Bucket, key, Glue databases `cdap_raw`, `cdap_clean`, `cdap_discovered` and the crawler that discovers schemas."""
 
-    def __init__(self, scope: Construct, id: str, *, retain: bool) -> None:
+    def __init__(self, scope: Construct, id: str, *, retain: bool, raw_days: int) -> None:
         super().__init__(scope, id)
         stack = cdk.Stack.of(self)
         removal = cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY
         self.key = kms.Key(
-            self, "Key", alias="alias/cdap", enable_key_rotation=True, removal_policy=removal,
+            self,
+            "Key",
+            alias="alias/cdap",
+            enable_key_rotation=True,
+            removal_policy=removal,
             description="Encrypts the lake, the warehouse, the index and the secrets",
         )
         self.bucket = s3.Bucket(
@@ -39,7 +43,7 @@ class Lake(Construct):
             versioned=True,
             removal_policy=removal,
             lifecycle_rules=[
-                # Raw is the evidence: kept, but moved away from the hot class.
+                # Raw is the evidence from which everything can be made again: kept, but moved out of the hot class.
                 s3.LifecycleRule(
                     id="raw-cools",
                     prefix="raw/",
@@ -48,6 +52,7 @@ class Lake(Construct):
                             storage_class=s3.StorageClass.INTELLIGENT_TIERING, transition_after=cdk.Duration.days(30)
                         )
                     ],
+                    expiration=cdk.Duration.days(raw_days),
                     noncurrent_version_expiration=cdk.Duration.days(30),
                 ),
                 s3.LifecycleRule(
@@ -56,9 +61,7 @@ class Lake(Construct):
                     expiration=cdk.Duration.days(7),
                     noncurrent_version_expiration=cdk.Duration.days(1),
                 ),
-                s3.LifecycleRule(
-                    id="uploads-abort", abort_incomplete_multipart_upload_after=cdk.Duration.days(7)
-                ),
+                s3.LifecycleRule(id="uploads-abort", abort_incomplete_multipart_upload_after=cdk.Duration.days(7)),
             ],
         )
         self.databases = {
@@ -118,25 +121,49 @@ class Lake(Construct):
 
     def grant_write(self, role: iam.IRole, *prefixes: str) -> None:
         """Let `role` write, replace and delete objects under the key patterns."""
-        self._grant(role, ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], prefixes)
+        self._grant(
+            role,
+            ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            prefixes,
+        )
         role.add_to_principal_policy(
-            iam.PolicyStatement(actions=["kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"], resources=[self.key.key_arn])
+            iam.PolicyStatement(
+                actions=["kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"], resources=[self.key.key_arn]
+            )
         )
 
     def grant_catalog(self, role: iam.IRole, *databases: str, write: bool = False) -> None:
         """Let `role` read the Glue databases `cdap_<name>` and, with `write`, their tables' definitions and partitions."""
         stack = cdk.Stack.of(self)
         arn = f"arn:aws:glue:{stack.region}:{stack.account}"
-        actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:GetPartition", "glue:GetPartitions",
-                   "glue:BatchGetPartition"]
+        actions = [
+            "glue:GetDatabase",
+            "glue:GetTable",
+            "glue:GetTables",
+            "glue:GetPartition",
+            "glue:GetPartitions",
+            "glue:BatchGetPartition",
+        ]
         if write:
-            actions += ["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable", "glue:CreatePartition", "glue:UpdatePartition",
-                        "glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:BatchDeletePartition"]
+            actions += [
+                "glue:CreateTable",
+                "glue:UpdateTable",
+                "glue:DeleteTable",
+                "glue:CreatePartition",
+                "glue:UpdatePartition",
+                "glue:BatchCreatePartition",
+                "glue:BatchUpdatePartition",
+                "glue:BatchDeletePartition",
+            ]
         names = [f"cdap_{name}" for name in databases]
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=actions,
-                resources=[f"{arn}:catalog", *(f"{arn}:database/{n}" for n in names), *(f"{arn}:table/{n}/*" for n in names)],
+                resources=[
+                    f"{arn}:catalog",
+                    *(f"{arn}:database/{n}" for n in names),
+                    *(f"{arn}:table/{n}/*" for n in names),
+                ],
             )
         )
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+CIDR = "10.40.0.0/16"
+
 # What runs inside the subnets (Airflow on Fargate, DMS, Redshift with enhanced VPC routing) calls these.
 INTERFACE_ENDPOINTS = {
     "Dms": "dms",
@@ -26,21 +28,24 @@ INTERFACE_ENDPOINTS = {
 
 
 class Network(Construct):
-    """A VPC of isolated subnets in three zones (what Redshift Serverless asks for), and the services' security group."""
+    """A VPC of isolated subnets one a zone, and the services' security group."""
 
-    def __init__(self, scope: Construct, id: str, *, cidr: str, zones: Sequence[str], region: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, zones: Sequence[str], region: str) -> None:
         super().__init__(scope, id)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
-            ip_addresses=ec2.IpAddresses.cidr(cidr),
+            ip_addresses=ec2.IpAddresses.cidr(CIDR),
             availability_zones=list(zones),
             nat_gateways=0,
             # CDK empties the default security group with a Lambda of its own otherwise; nothing here uses that group.
             restrict_default_security_group=False,
             subnet_configuration=[
                 ec2.SubnetConfiguration(
-                    name="private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24, map_public_ip_on_launch=None
+                    name="private",
+                    subnet_type=ec2.SubnetType.PRIVATE_ISOLATED,
+                    cidr_mask=24,
+                    map_public_ip_on_launch=None,
                 )
             ],
         )
@@ -54,7 +59,7 @@ class Network(Construct):
         self.services.add_ingress_rule(self.services, ec2.Port.tcp(443), "AWS APIs and OpenSearch")
         self.services.add_ingress_rule(self.services, ec2.Port.tcp(5439), "Redshift")
         self.services.add_ingress_rule(self.services, ec2.Port.tcp(5432), "PostgreSQL")
-        self.services.add_egress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp_range(443, 5439), "Inside the VPC only")
+        self.services.add_egress_rule(ec2.Peer.ipv4(CIDR), ec2.Port.tcp_range(443, 5439), "Inside the VPC only")
         self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         self.services.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 through its gateway endpoint")
         for name, service in INTERFACE_ENDPOINTS.items():

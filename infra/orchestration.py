@@ -57,7 +57,12 @@ class Orchestration(Construct):
     def may_replicate(self, replication: Replication) -> None:
         """Let Airflow set up, start, stop and watch the replication tasks."""
         self._allow(
-            ["dms:ModifyReplicationTask", "dms:StartReplicationTask", "dms:StopReplicationTask", "dms:DescribeTableStatistics"],
+            [
+                "dms:ModifyReplicationTask",
+                "dms:StartReplicationTask",
+                "dms:StopReplicationTask",
+                "dms:DescribeTableStatistics",
+            ],
             *(task.ref for task in replication.tasks.values()),
         )
         # DescribeReplicationTasks knows no resource ("Actions, resources, and condition keys for AWS DMS").

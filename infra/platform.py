@@ -21,19 +21,18 @@ class PlatformStack(cdk.Stack):
     """Network, lake, replication, warehouse, search index, roles; their names under `/cdap/`."""
 
     def __init__(
-        self, scope: Construct, id: str, *, environment: Environment, sources: Mapping[str, Source], account: str, region: str
+        self, scope: Construct, id: str, *, environment: Environment, sources: Mapping[str, Source], account: str
     ) -> None:
         super().__init__(
             scope,
             id,
-            env=cdk.Environment(account=account, region=region),
+            env=cdk.Environment(account=account, region=environment.region),
             description="Customer Data Analytics Platform",
             # No bootstrap stack and no assets: the template is the whole deployment.
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
-        zones = [f"{region}{letter}" for letter in "abc"]
-        self.network = Network(self, "Network", cidr=environment.vpc_cidr, zones=zones, region=region)
-        lake = Lake(self, "Lake", retain=environment.retain_data)
+        self.network = Network(self, "Network", zones=environment.availability_zones, region=environment.region)
+        lake = Lake(self, "Lake", retain=environment.retain, raw_days=environment.raw_days)
         self.orchestration = Orchestration(self, "Orchestration", lake=lake)
         replication = Replication(
             self,
@@ -41,16 +40,14 @@ class PlatformStack(cdk.Stack):
             network=self.network,
             lake=lake,
             sources={name: source for name, source in sources.items() if source.kind == "dms"},
-            instance_class=environment.dms_instance_class,
-            service_roles=environment.create_dms_service_roles,
+            size=environment.replication,
         )
         warehouse = Warehouse(
             self,
             "Warehouse",
             network=self.network,
             lake=lake,
-            base_capacity=environment.warehouse_base_capacity,
-            require_ssl=environment.warehouse_sslmode != "disable",
+            size=environment.warehouse,
         )
         search = Search(
             self,
@@ -58,9 +55,7 @@ class PlatformStack(cdk.Stack):
             network=self.network,
             lake=lake,
             reader=self.orchestration.role,
-            instance_type=environment.search_instance_type,
-            instance_count=environment.search_instance_count,
-            scheme=environment.search_scheme,
+            size=environment.search,
         )
         self.orchestration.may_replicate(replication)
         self.orchestration.may_query(warehouse)
@@ -75,7 +70,7 @@ class PlatformStack(cdk.Stack):
                 "warehouse/database": DATABASE,
                 "warehouse/workgroup": warehouse.workgroup.workgroup_name,
                 "warehouse/secret_arn": warehouse.secret_arn,
-                "warehouse/sslmode": environment.warehouse_sslmode,
+                "warehouse/sslmode": environment.warehouse.sslmode,
                 "warehouse/role_arn": warehouse.role.role_arn,
                 "search/endpoint": search.endpoint,
                 "airflow/role_arn": self.orchestration.role.role_arn,
@@ -87,7 +82,8 @@ class PlatformStack(cdk.Stack):
         cdk.CfnOutput(
             self,
             "ManualSteps",
-            value="Create the secrets " + ", ".join(f"cdap/sources/{name}" for name in replication.tasks)
+            value="Create the secrets "
+            + ", ".join(f"cdap/sources/{name}" for name in replication.tasks)
             + " (host, port, username, password) so that DMS can read the sources; subscribe to the alert topic.",
         )
         cdk.Tags.of(self).add("application", "cdap")

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cdap.config import Source
+from cdap.config.environments import ReplicationSize
 from infra.lake import Lake
 from infra.network import Network
 
@@ -19,7 +20,11 @@ TASK_SETTINGS = {
     "TargetMetadata": {"SupportLobs": True, "LimitedSizeLobMode": True, "LobMaxSize": 32},
     "FullLoadSettings": {"TargetTablePrepMode": "DO_NOTHING", "MaxFullLoadSubTasks": 8, "CommitRate": 50000},
     "Logging": {"EnableLogging": True},
-    "ErrorBehavior": {"DataErrorPolicy": "SUSPEND_TABLE", "TableErrorPolicy": "STOP_TASK", "FullLoadIgnoreConflicts": False},
+    "ErrorBehavior": {
+        "DataErrorPolicy": "SUSPEND_TABLE",
+        "TableErrorPolicy": "STOP_TASK",
+        "FullLoadIgnoreConflicts": False,
+    },
 }
 
 
@@ -27,23 +32,27 @@ class Replication(Construct):
     """Full loads of the operational databases; `tasks` gives each source's replication task."""
 
     def __init__(
-        self, scope: Construct, id: str, *, network: Network, lake: Lake, sources: Mapping[str, Source],
-        instance_class: str, service_roles: bool,
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: Network,
+        lake: Lake,
+        sources: Mapping[str, Source],
+        size: ReplicationSize,
     ) -> None:
         super().__init__(scope, id)
         stack = cdk.Stack.of(self)
         # DMS reads its VPC role by this very name ("Creating the IAM roles to use with AWS DMS"), one an account.
-        vpc_role = None
-        if service_roles:
-            vpc_role = iam.Role(
-                self,
-                "VpcRole",
-                role_name="dms-vpc-role",
-                assumed_by=iam.ServicePrincipal("dms.amazonaws.com"),
-                managed_policies=[
-                    iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonDMSVPCManagementRole")
-                ],
-            )
+        vpc_role = iam.Role(
+            self,
+            "VpcRole",
+            role_name="dms-vpc-role",
+            assumed_by=iam.ServicePrincipal("dms.amazonaws.com"),
+            managed_policies=[
+                iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonDMSVPCManagementRole")
+            ],
+        )
         subnets = dms.CfnReplicationSubnetGroup(
             self,
             "Subnets",
@@ -51,16 +60,15 @@ class Replication(Construct):
             replication_subnet_group_description="The platform's private subnets",
             subnet_ids=network.subnet_ids,
         )
-        if vpc_role:
-            subnets.node.add_dependency(vpc_role)
+        subnets.node.add_dependency(vpc_role)
         instance = dms.CfnReplicationInstance(
             self,
             "Instance",
             replication_instance_identifier="cdap",
-            replication_instance_class=instance_class,
-            allocated_storage=50,
+            replication_instance_class=size.instance_class,
+            allocated_storage=size.storage,
             publicly_accessible=False,
-            multi_az=False,
+            multi_az=size.multi_az,
             auto_minor_version_upgrade=True,
             kms_key_id=lake.key.key_arn,
             replication_subnet_group_identifier=subnets.ref,
@@ -93,17 +101,19 @@ class Replication(Construct):
         for name, source in sources.items():
             self.tasks[name] = self._task(name, source, lake, instance)
 
-    def _task(self, name: str, source: Source, lake: Lake, instance: dms.CfnReplicationInstance) -> dms.CfnReplicationTask:
+    def _task(
+        self, name: str, source: Source, lake: Lake, instance: dms.CfnReplicationInstance
+    ) -> dms.CfnReplicationTask:
         title = name.title().replace("_", "")
         origin = dms.CfnEndpoint(
             self,
             f"{title}Source",
             endpoint_identifier=f"cdap-{name}-source".replace("_", "-"),
             endpoint_type="source",
-            engine_name=source.engine,
+            engine_name="postgres",
             database_name=source.database,
             postgre_sql_settings=dms.CfnEndpoint.PostgreSqlSettingsProperty(
-                secrets_manager_secret_id=f"cdap/sources/{name}",
+                secrets_manager_secret_id=source.secret_name,
                 secrets_manager_access_role_arn=self.secret_reader.role_arn,
             ),
         )

@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_opensearchservice as opensearch
 from constructs import Construct
 
+from cdap.config.environments import SearchSize
 from infra.lake import Lake
 from infra.network import Network
 
@@ -17,8 +18,7 @@ class Search(Construct):
     """`endpoint` is the URL that clients sign their requests for."""
 
     def __init__(
-        self, scope: Construct, id: str, *, network: Network, lake: Lake, reader: iam.Role, instance_type: str,
-        instance_count: int, scheme: str,
+        self, scope: Construct, id: str, *, network: Network, lake: Lake, reader: iam.Role, size: SearchSize
     ) -> None:
         super().__init__(scope, id)
         stack = cdk.Stack.of(self)
@@ -28,15 +28,17 @@ class Search(Construct):
             domain_name=DOMAIN,
             engine_version="OpenSearch_2.19",
             cluster_config=opensearch.CfnDomain.ClusterConfigProperty(
-                instance_type=instance_type, instance_count=instance_count, zone_awareness_enabled=False
+                instance_type=size.instance_type, instance_count=size.instances, zone_awareness_enabled=False
             ),
-            ebs_options=opensearch.CfnDomain.EBSOptionsProperty(ebs_enabled=True, volume_size=20, volume_type="gp3"),
+            ebs_options=opensearch.CfnDomain.EBSOptionsProperty(
+                ebs_enabled=True, volume_size=size.volume, volume_type="gp3"
+            ),
             encryption_at_rest_options=opensearch.CfnDomain.EncryptionAtRestOptionsProperty(
                 enabled=True, kms_key_id=lake.key.key_id
             ),
             node_to_node_encryption_options=opensearch.CfnDomain.NodeToNodeEncryptionOptionsProperty(enabled=True),
             domain_endpoint_options=opensearch.CfnDomain.DomainEndpointOptionsProperty(
-                enforce_https=scheme == "https", tls_security_policy="Policy-Min-TLS-1-2-PFS-2023-10"
+                enforce_https=size.scheme == "https", tls_security_policy="Policy-Min-TLS-1-2-PFS-2023-10"
             ),
             vpc_options=opensearch.CfnDomain.VPCOptionsProperty(
                 subnet_ids=network.subnet_ids[:1], security_group_ids=[network.services.security_group_id]
@@ -54,7 +56,7 @@ class Search(Construct):
             },
         )
         self.domain.node.add_dependency(reader)
-        self.endpoint = f"{scheme}://{self.domain.attr_domain_endpoint}"
+        self.endpoint = f"{size.scheme}://{self.domain.attr_domain_endpoint}"
         reader.add_to_policy(
             iam.PolicyStatement(
                 actions=["es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPost", "es:ESHttpPut", "es:ESHttpDelete"],

@@ -10,6 +10,7 @@ from aws_cdk import aws_redshiftserverless as redshift
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from cdap.config.environments import WarehouseSize
 from infra.lake import Lake
 from infra.network import Network
 
@@ -20,16 +21,15 @@ ADMIN = "cdap_admin"
 class Warehouse(Construct):
     """A namespace with a managed admin secret, and a workgroup inside the private subnets."""
 
-    def __init__(
-        self, scope: Construct, id: str, *, network: Network, lake: Lake, base_capacity: int, require_ssl: bool
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, network: Network, lake: Lake, size: WarehouseSize) -> None:
         super().__init__(scope, id)
         self.role = iam.Role(
             self,
             "Role",
             role_name="cdap-warehouse",
             assumed_by=iam.CompositePrincipal(
-                iam.ServicePrincipal("redshift.amazonaws.com"), iam.ServicePrincipal("redshift-serverless.amazonaws.com")
+                iam.ServicePrincipal("redshift.amazonaws.com"),
+                iam.ServicePrincipal("redshift-serverless.amazonaws.com"),
             ),
             description="Redshift reads the lake through the Glue catalog and unloads checked records to it",
         )
@@ -68,14 +68,15 @@ class Warehouse(Construct):
             "Workgroup",
             workgroup_name="cdap",
             namespace_name="cdap",
-            base_capacity=base_capacity,
+            base_capacity=size.base_capacity,
+            max_capacity=size.max_capacity,
             enhanced_vpc_routing=True,
             publicly_accessible=False,
             subnet_ids=network.subnet_ids,
             security_group_ids=[network.services.security_group_id],
             config_parameters=[
                 redshift.CfnWorkgroup.ConfigParameterProperty(
-                    parameter_key="require_ssl", parameter_value=str(require_ssl).lower()
+                    parameter_key="require_ssl", parameter_value=str(size.sslmode != "disable").lower()
                 )
             ],
         )

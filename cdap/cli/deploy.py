@@ -15,7 +15,7 @@ from rich.table import Table
 from cdap.config import load_environment
 from cdap.deployment import deploy_stack, synthesise
 from cdap.migrations import apply
-from cdap.settings import Settings
+from cdap.settings import PROJECT_DIR, settings
 from cdap.warehouse import Warehouse
 
 console = Console(stderr=True)
@@ -27,16 +27,17 @@ def deploy(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON")] = False,
 ) -> None:
     """Deploy the stacks that the environment names, then apply the migrations to its warehouse."""
-    settings = Settings()
-    name = environment or settings.environment
-    wanted = load_environment(settings.config_dir, name).stacks
-    session = boto3.Session()
+    name = environment or settings().environment
+    deployment = load_environment(settings().config_dir, name)
+    session = boto3.Session(region_name=deployment.region)
     account = session.client("sts").get_caller_identity()["Account"]
     console.print(f"Deploying environment [b]{name}[/b] into account {account}, region {session.region_name}")
     with console.status("synthesising the templates"):
-        templates = synthesise(settings.project_dir, settings.config_dir, name, account, session.region_name, out.resolve())
+        templates = synthesise(
+            settings.project_dir, settings.config_dir, name, account, session.region_name, out.resolve()
+        )
     results = []
-    for stack in wanted:
+    for stack in (f"cdap-{part}" for part in deployment.stacks):
         with console.status(f"deploying {stack}") as status:
             results.append(deploy_stack(session, stack, templates[stack], lambda line: status.update(line)))
     with console.status("applying migrations"), Warehouse.connect() as warehouse:

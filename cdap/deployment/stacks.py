@@ -33,7 +33,9 @@ class StackResult:
     seconds: float
 
 
-def deploy_stack(session: Any, name: str, template: Path, on_event: Callable[[str], None] = lambda line: None) -> StackResult:
+def deploy_stack(
+    session: Any, name: str, template: Path, on_event: Callable[[str], None] = lambda line: None
+) -> StackResult:
     """Create or update the stack `name` from `template`, calling `on_event` with a line for each resource event.
 
     `session` is a boto3 session. Raises DeploymentError when the stack is rolled back or cannot be updated.
@@ -59,13 +61,17 @@ def deploy_stack(session: Any, name: str, template: Path, on_event: Callable[[st
         stack_id = (cloudformation.update_stack if current else cloudformation.create_stack)(**arguments)["StackId"]
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
-            raise DeploymentError(f"CloudFormation refused stack {name}: {error.response['Error']['Message']}") from error
+            raise DeploymentError(
+                f"CloudFormation refused stack {name}: {error.response['Error']['Message']}"
+            ) from error
         assert current is not None
         stack_id, action = current["StackId"], "unchanged"
     final = _follow(cloudformation, stack_id, seen, on_event)
     status = final["StackStatus"]
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise DeploymentError(_explain(cloudformation, stack_id, name, status, final.get("StackStatusReason", ""), seen))
+        raise DeploymentError(
+            _explain(cloudformation, stack_id, name, status, final.get("StackStatusReason", ""), seen)
+        )
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     return StackResult(
         name=name,
@@ -89,14 +95,19 @@ def _template(session: Any, name: str, body: str) -> dict[str, str]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("404", "NoSuchBucket", "NotFound"):
             raise
-        location = {} if session.region_name == "us-east-1" else {
-            "CreateBucketConfiguration": {"LocationConstraint": session.region_name}
-        }
+        location = (
+            {}
+            if session.region_name == "us-east-1"
+            else {"CreateBucketConfiguration": {"LocationConstraint": session.region_name}}
+        )
         s3.create_bucket(Bucket=bucket, **location)
         s3.put_public_access_block(
             Bucket=bucket,
             PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
             },
         )
     key = f"{name}.template.json"

@@ -16,26 +16,37 @@ class SynthesisError(Exception):
     """The CDK app did not give a template; the message holds what it printed."""
 
 
-def synthesise(project: Path, config: Path, environment: str, account: str, region: str, out: Path) -> dict[str, Path]:
+def synthesise(project: Path, config: Path, environment: str, account: str, out: Path) -> dict[str, Path]:
     """Return the template file of each stack, synthesised anew only when an input of it has changed.
 
     Raises:
         SynthesisError: the CDK app failed.
     """
     stamp = out / "inputs.sha256"
-    key = _fingerprint(project, config, environment, account, region)
+    key = _fingerprint(project, config, environment, account)
     if not (stamp.exists() and stamp.read_text() == key):
         out.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
-        _run_app(project, config, environment, account, region, out)
+        _run_app(project, config, environment, account, out)
         stamp.write_text(key)
     return {path.name.removesuffix(".template.json"): path for path in sorted(out.glob("*.template.json"))}
 
 
-def _run_app(project: Path, config: Path, environment: str, account: str, region: str, out: Path) -> None:
+def _run_app(project: Path, config: Path, environment: str, account: str, out: Path) -> None:
     command = [
-        sys.executable, "-m", "infra.app", "--environment", environment, "--account", account, "--region", region,
-        "--config", str(config), "--out", str(out),
+        sys.executable,
+        "-m",
+        "infra.app",
+        "--environment",
+        environment,
+        "--account",
+        account,
+        "--region",
+        region,
+        "--config",
+        str(config),
+        "--out",
+        str(out),
     ]
     finished = subprocess.run(command, cwd=project, env=_with_node(), capture_output=True, text=True, check=False)
     if finished.returncode != 0:
