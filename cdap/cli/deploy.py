@@ -33,9 +33,7 @@ def deploy(
     account = session.client("sts").get_caller_identity()["Account"]
     console.print(f"Deploying environment [b]{name}[/b] into account {account}, region {session.region_name}")
     with console.status("synthesising the templates"):
-        templates = synthesise(
-            settings.project_dir, settings.config_dir, name, account, session.region_name, out.resolve()
-        )
+        templates = synthesise(PROJECT_DIR, settings().config_dir, name, account, out.resolve())
     results = []
     for stack in (f"cdap-{part}" for part in deployment.stacks):
         with console.status(f"deploying {stack}") as status:

@@ -11,13 +11,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cdap.errors import CdapError
+
 # Limits of CreateStack ("AWS CloudFormation quotas"): a template body inline, else by an S3 URL.
 INLINE_LIMIT = 51_200
 POLL_SECONDS = 1.0
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 
 
-class DeploymentError(Exception):
+class DeploymentError(CdapError):
     """A stack did not reach its goal; the message names the resources that failed and why."""
 
 
@@ -69,9 +71,8 @@ def deploy_stack(
     final = _follow(cloudformation, stack_id, seen, on_event)
     status = final["StackStatus"]
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise DeploymentError(
-            _explain(cloudformation, stack_id, name, status, final.get("StackStatusReason", ""), seen)
-        )
+        found = _explain(cloudformation, stack_id, status, final.get("StackStatusReason", ""), seen)
+        raise DeploymentError(f"Deploying stack {name}", found, "Correct what the resources say and deploy again")
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     return StackResult(
         name=name,
@@ -149,10 +150,10 @@ def _follow(cloudformation: Any, stack_id: str, seen: set[str], on_event: Callab
         time.sleep(POLL_SECONDS)
 
 
-def _explain(cloudformation: Any, stack_id: str, name: str, status: str, reason: str, seen: set[str]) -> str:
+def _explain(cloudformation: Any, stack_id: str, status: str, reason: str, seen: set[str]) -> str:
     failures = [
         f"  {event['ResourceType']} {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
         for event in reversed(_events(cloudformation, stack_id))
         if event["EventId"] not in seen and event["ResourceStatus"].endswith("_FAILED")
     ]
-    return f"Stack {name} ended in {status}. {reason}\n" + "\n".join(failures)
+    return f"it ended in {status}. {reason}\n" + "\n".join(failures)

@@ -9,10 +9,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-INPUTS = ("infra/**/*.py", "cdap/config/**/*.py", "cdap/config.py", "config/**/*.yaml", "uv.lock")
+from cdap.errors import CdapError
+
+INPUTS = ("infra/**/*.py", "cdap/config/**/*.py", "config/**/*.yaml", "uv.lock")
 
 
-class SynthesisError(Exception):
+class SynthesisError(CdapError):
     """The CDK app did not give a template; the message holds what it printed."""
 
 
@@ -41,8 +43,6 @@ def _run_app(project: Path, config: Path, environment: str, account: str, out: P
         environment,
         "--account",
         account,
-        "--region",
-        region,
         "--config",
         str(config),
         "--out",
@@ -51,7 +51,11 @@ def _run_app(project: Path, config: Path, environment: str, account: str, out: P
     finished = subprocess.run(command, cwd=project, env=_with_node(), capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         lines = (finished.stderr or finished.stdout).strip().splitlines()
-        raise SynthesisError("The CDK app in infra/ failed:\n" + "\n".join(lines[-25:]))
+        raise SynthesisError(
+            f"Synthesising environment {environment}",
+            "\n".join(lines[-25:]),
+            "Correct infra/ or config/ and deploy again",
+        )
 
 
 def _with_node() -> dict[str, str]:

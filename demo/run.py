@@ -1,0 +1,156 @@
+"""`make demo`: from nothing to one customer's profile on the screen, and everything left running to be looked at."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from demo.machine import CommandError, Machine, Population
+from localcloud.servers.process import ServerError
+
+PROJECT = Path(__file__).resolve().parents[1]
+console = Console()
+
+
+def main(
+    customers: Annotated[int, typer.Option(min=1, help="Persons of the demo enterprise")] = 10_000,
+    days: Annotated[int, typer.Option(min=1, help="Days of business; the last one is --end")] = 3,
+    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; yesterday if not given")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same customers")] = 7,
+    cdnow: Annotated[
+        Path | None, typer.Option(help="Use the purchases of this CDNOW file instead", exists=True)
+    ] = None,
+    state: Annotated[Path, typer.Option(help="Folder that holds all state")] = PROJECT,
+    down: Annotated[bool, typer.Option("--down", help="Stop everything instead")] = False,
+) -> None:
+    """Run the platform on this machine."""
+    machine = Machine(project=PROJECT, state=state.resolve(), parallelism=max(4, 2 * (os.cpu_count() or 1)))
+    try:
+        if down:
+            stop(machine)
+        elif cdnow is not None:
+            run_cdnow(machine, cdnow)
+        else:
+            last = end.date() if end else datetime.now(UTC).date() - timedelta(days=1)
+            run_generated(machine, Population(customers, days, last, seed))
+    except (CommandError, ServerError) as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True, highlight=False)
+        console.print("`make down` stops what runs; logs are under .localcloud/logs and .demo/airflow/logs")
+        raise typer.Exit(1) from error
+
+
+def stop(machine: Machine) -> None:
+    """Stop everything; exits with 1 when something could not be stopped."""
+    problems = machine.down()
+    for problem in problems:
+        console.print(f"[red]could not stop {problem}[/red]", soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+    console.print("Everything is stopped; the state is kept")
+
+
+def run_generated(machine: Machine, population: Population) -> None:
+    """Generated customers with ground truth."""
+    started = Stopwatch()
+    machine.up(lambda: machine.generate(population), step)
+    started.lap("start, fill, deploy")
+    first = population.end - timedelta(days=population.days - 1)
+    backfill(machine, first, population.end)
+    started.lap("backfill")
+    truth = machine.state / ".demo" / "truth.csv"
+    machine.run("demo", "truth", "--out", str(truth))
+    report(machine, started, truth)
+
+
+def run_cdnow(machine: Machine, file: Path) -> None:
+    """The real purchases of CDNOW, as one history load."""
+    started = Stopwatch()
+    machine.up(lambda: machine.load_cdnow(file), step)
+    started.lap("start, fill, deploy")
+    purchases = [line.split()[1] for line in file.read_text().splitlines() if line.strip()]
+    first, last = (datetime.strptime(day, "%Y%m%d").date() for day in (min(purchases), max(purchases)))  # noqa: DTZ007
+    backfill(machine, first, last, "--one-load")
+    started.lap("backfill")
+    report(machine, started, None)
+
+
+def backfill(machine: Machine, first: date, last: date, *options: str) -> Any:
+    """Run every day through the DAGs; returns the summary."""
+    step(f"running {first} to {last} through Airflow")
+    return machine.cdap("backfill", "--from", first.isoformat(), "--to", last.isoformat(), *options)
+
+
+def report(machine: Machine, started: Stopwatch, truth: Path | None) -> None:
+    """The summary: stages, identity against the truth, one profile, what is up and where."""
+    console.print(machine.run("cdap", "report", "stages", env=machine.platform), highlight=False)
+    if truth is not None:
+        console.print(machine.run("cdap", "identity", "evaluate", "--truth", str(truth), env=machine.platform))
+        record = of_several_records(truth)
+        console.print(machine.run("cdap", "profile", "show", "--id", record, env=machine.platform), highlight=False)
+    started.lap("report")
+    console.print(started.table())
+    console.print(addresses(machine))
+    console.print("It stays up: `make down` stops all of it.")
+
+
+def of_several_records(truth: Path) -> str:
+    """A source record of the person with the most records: the most interesting customer to show."""
+    with truth.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    person, _ = Counter(row["person_id"] for row in rows).most_common(1)[0]
+    row = next(row for row in rows if row["person_id"] == person)
+    return f"{row['source']}.{row['table']}:{row['id']}"
+
+
+def addresses(machine: Machine) -> Table:
+    """What is up, where, and who may log in."""
+    table = Table("what", "address", "user", "password", title="What is up")
+    airflow = machine.airflow.endpoint
+    table.add_row("Airflow", airflow.url, airflow.user, airflow.password)
+    for server in json.loads(machine.run("localcloud", "status", "--json"))["servers"]:
+        address = server.get("url") or f"{server['host']}:{server['port']}/{server.get('database') or ''}".rstrip("/")
+        table.add_row(server["name"], address, server.get("user") or "", server.get("password") or "")
+    return table
+
+
+def step(what: str) -> None:
+    """Say what happens now."""
+    console.print(f"[dim]{datetime.now():%H:%M:%S}[/dim] {what}", highlight=False)  # noqa: DTZ005 - the reader's clock
+
+
+class Stopwatch:
+    """Seconds of each part of the demo."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self.laps: list[tuple[str, float]] = []
+
+    def lap(self, name: str) -> None:
+        """End the part that runs since the last lap."""
+        now = self._clock()
+        self.laps.append((name, now - self._last))
+        self._last = now
+
+    def table(self) -> Table:
+        """The parts and their sum."""
+        table = Table("part", "seconds", title="Time")
+        for name, seconds in self.laps:
+            table.add_row(name, f"{seconds:.1f}")
+        table.add_row("in all", f"{sum(seconds for _, seconds in self.laps):.1f}")
+        return table
+
+
+if __name__ == "__main__":
+    typer.run(main)
