@@ -1,8 +1,66 @@
-"""Who serves which AWS service: one table, every service exactly one owner."""
+"""The one table of services: every AWS service of the local cloud and its owner. What is not in it is refused."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from localcloud.base.service import Service
 
 OURS: tuple[type[Service], ...] = ()
-"""The services of the local cloud's own, each a class of ``localcloud.services.<service>``."""
+"""The services of the local cloud's own, each a class of ``localcloud.services.<service>``.
+
+Their classes are imported above: one whose code is missing is an error at start.
+"""
+
+_NO_ENGINE = "nothing here would do the work"
+
+MINISTACK: Mapping[str, Mapping[str, str]] = {
+    "apigateway": {},
+    "athena": {
+        "StartQueryExecution": _NO_ENGINE,
+        "CreateNotebook": _NO_ENGINE,
+        "StartSession": _NO_ENGINE,
+        "StartCalculationExecution": _NO_ENGINE,
+    },
+    "cloudformation": {},
+    "cloudtrail": {},
+    "cognito-identity": {},
+    "cognito-idp": {},
+    "dynamodb": {},
+    "ec2": {
+        "RunInstances": _NO_ENGINE,
+        "StartInstances": _NO_ENGINE,
+        "RequestSpot*": _NO_ENGINE,
+        "CreateFleet": _NO_ENGINE,
+    },
+    "events": {},
+    "glue": {
+        "StartJobRun": _NO_ENGINE,
+        "StartCrawler": _NO_ENGINE,
+        "StartCrawlerSchedule": _NO_ENGINE,
+        "StartTrigger": _NO_ENGINE,
+        "StartWorkflowRun": _NO_ENGINE,
+        "StartDataQuality*": _NO_ENGINE,
+        "StartColumnStatistics*": _NO_ENGINE,
+        "StartMLEvaluation*": _NO_ENGINE,
+        "StartMLLabeling*": _NO_ENGINE,
+        "StartBlueprintRun": _NO_ENGINE,
+        "CreateSession": _NO_ENGINE,
+        "RunStatement": _NO_ENGINE,
+    },
+    "iam": {},
+    "kinesis": {},
+    "kms": {},
+    "lambda": {},
+    "logs": {"StartQuery": _NO_ENGINE, "CreateExportTask": _NO_ENGINE},
+    "monitoring": {},
+    "s3": {},
+    "scheduler": {},
+    "secretsmanager": {},
+    "sns": {},
+    "sqs": {},
+    "ssm": {"SendCommand": _NO_ENGINE, "StartAutomationExecution": _NO_ENGINE, "StartSession": _NO_ENGINE},
+    "sts": {},
+    "tagging": {},
+}
+"""Services of MiniStack, by signing scope, with the operations that it answers without doing them and why."""
