@@ -4,7 +4,7 @@ Each server's jars are pinned, with their SHA-256, in `locks/<server>.json`; the
 (`LOCALCLOUD_CACHE`, else `~/.cache/localcloud`), checked, and never looked up again: after `localcloud fetch` no
 network is needed. A Maven mirror is named as jgo's documentation says (`[repositories]` in `~/.config/jgo.conf`).
 
-`python -m localcloud.servers.artifacts lock NAME GROUP:ARTIFACT:VERSION` writes a lock anew.
+`python -m localcloud.servers.artifacts lock NAME GROUP:ARTIFACT:VERSION...` writes a lock anew.
 """
 
 from __future__ import annotations
@@ -150,14 +150,14 @@ def _maven_context(repository: Path) -> Any:
     return MavenContext(repo_cache=repository, remote_repos=repositories, timeout=60)
 
 
-def write_lock(server: str, coordinate: str) -> Path:
-    """Resolve a coordinate with all that it depends on, and pin the result in the server's lock file."""
+def write_lock(server: str, coordinates: list[str]) -> Path:
+    """Resolve coordinates with all that they depend on, and pin the result in the server's lock file."""
     from jgo.parse import Coordinate
 
     repository = cache_dir() / "maven-resolve"
     context = _maven_context(repository)
-    dependency = context.create_dependency(replace(Coordinate.parse(coordinate), scope="compile"))
-    inputs, transitive = context.resolver.resolve([dependency])
+    asked = [replace(Coordinate.parse(coordinate), scope="compile") for coordinate in coordinates]
+    inputs, transitive = context.resolver.resolve([context.create_dependency(coordinate) for coordinate in asked])
     jars = []
     for found in [*inputs, *(d for d in transitive if d.scope in ("compile", "runtime"))]:
         path = found.artifact.resolve()
@@ -165,7 +165,7 @@ def write_lock(server: str, coordinate: str) -> Path:
         jars.append({"coordinate": ":".join(parts), "sha256": _sha256(path), "size": path.stat().st_size})
     lock = LOCKS / f"{server}.json"
     jars.sort(key=lambda jar: str(jar["coordinate"]))
-    lock.write_text(json.dumps({"coordinate": coordinate, "jars": jars}, indent=2) + "\n", encoding="utf-8")
+    lock.write_text(json.dumps({"coordinates": coordinates, "jars": jars}, indent=2) + "\n", encoding="utf-8")
     return lock
 
 
@@ -175,6 +175,6 @@ def _sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] != "lock":
-        sys.exit("usage: python -m localcloud.servers.artifacts lock NAME GROUP:ARTIFACT:VERSION")
-    print(write_lock(sys.argv[2], sys.argv[3]))
+    if len(sys.argv) < 4 or sys.argv[1] != "lock":
+        sys.exit("usage: python -m localcloud.servers.artifacts lock NAME GROUP:ARTIFACT:VERSION...")
+    print(write_lock(sys.argv[2], sys.argv[3:]))
