@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import sqlglot
@@ -85,7 +86,7 @@ def statements(text: str, values: Mapping[str, str]) -> Iterator[str]:
 def _bound(statement: str, tokens: list[Token], offset: int, values: Mapping[str, str]) -> str:
     parts: list[str] = []
     done = 0
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in pairwise(tokens):
         if token.token_type == TokenType.COLON and following.start == token.end + 1 and following.text.isidentifier():
             parts += [statement[done : token.start - offset], literal(values[following.text])]
             done = following.end + 1 - offset
