@@ -243,7 +243,7 @@ def ensure_clean_table(glue: Any, database: str, bucket: str, source: Source, ta
                 raise SchemaChangeError(
                     f"Widening the clean table {database}.{name}",
                     f"the contract now has column {column} as {kind}, partitions written so far hold {types[column]}",
-                    "Give the column of the new type a new name, or write the partitions again after deleting the table",
+                    "Give the column of the new type a new name, or delete the table and write its partitions again",
                 )
         # A column that left the contract stays: partitions written before still hold it.
         wanted = [*known, *(item for item in wanted if item[0] not in types)]
@@ -277,7 +277,7 @@ def register_partitions(glue: Any, database: str, table: str, bucket: str, parti
     for begin in range(0, len(wanted), BATCH):
         batch = wanted[begin : begin + BATCH]
         answer = glue.batch_create_partition(DatabaseName=database, TableName=table, PartitionInputList=batch)
-        by_values = {tuple(item["Values"]): item for item in batch}  # type: ignore[arg-type]
+        by_values = {tuple(item["Values"]): item for item in batch}
         for failure in answer.get("Errors", ()):
             values, detail = failure["PartitionValues"], failure.get("ErrorDetail", {})
             if detail.get("ErrorCode") != "AlreadyExistsException":

@@ -144,7 +144,7 @@ def _unloaded(warehouse: Warehouse, statement: str, purpose: str) -> int:
     return int(warehouse.fetch_all("select pg_last_unload_count()", purpose=f"{purpose}: how many")[0][0])
 
 
-def _unload(query: exp.Expression, bucket: str, folder: str, role_arn: str, form: str, partition: str = "") -> str:
+def _unload(query: exp.Expr, bucket: str, folder: str, role_arn: str, form: str, partition: str = "") -> str:
     # sqlglot does not model UNLOAD. CLEANPATH makes a retry safe: it takes away what an earlier attempt left in the
     # folders that get files (AWS: UNLOAD). It excludes ALLOWOVERWRITE.
     parts = [
@@ -248,9 +248,9 @@ class _Rows:
             .where(exp.NEQ(this=_column("_reason"), expression=_string(NO_REASON)))
         )
 
-    def _rules(self) -> exp.Expression:
+    def _rules(self) -> exp.Expr:
         judged = [self._rule(name, column) for name, column in self.contract.columns.items() if name in self.types]
-        joined: exp.Expression = judged[0]
+        joined: exp.Expr = judged[0]
         for case in judged[1:]:
             joined = exp.DPipe(this=joined, expression=case)
         return joined
@@ -264,7 +264,7 @@ class _Rows:
             case = case.when(broken, _string(f"{rule}:{name};"))
         return case.else_(_string(NO_REASON))
 
-    def _breaks(self, name: str, column: Column) -> Iterator[tuple[str, exp.Expression]]:
+    def _breaks(self, name: str, column: Column) -> Iterator[tuple[str, exp.Expr]]:
         value = self._typed(name, column)
         if self.types[name] != glue_type(column.type):
             yield "type", self._not_of_type(name, column)
@@ -285,7 +285,7 @@ class _Rows:
                 exp.or_(exp.LT(this=value, expression=begin), exp.GTE(this=value, expression=end)),
             )
 
-    def _typed(self, name: str, column: Column) -> exp.Expression:
+    def _typed(self, name: str, column: Column) -> exp.Expr:
         """The value as the contract's type, null where it cannot be."""
         came, wanted = self.types[name], column.type
         if came == glue_type(wanted):
@@ -294,12 +294,12 @@ class _Rows:
             return _cast(_column(name), wanted)
         return exp.TryCast(this=_column(name), to=_data_type(wanted))
 
-    def _not_of_type(self, name: str, column: Column) -> exp.Expression:
+    def _not_of_type(self, name: str, column: Column) -> exp.Expr:
         """No value of the type, or one that the cast would change: a rounded amount, a timestamp's lost time."""
         typed = self._typed(name, column)
-        failed: exp.Expression = exp.Is(this=typed, expression=exp.Null())
+        failed: exp.Expr = exp.Is(this=typed, expression=exp.Null())
         came = self.types[name]
-        reference: exp.Expression | None = None
+        reference: exp.Expr | None = None
         if is_numeric(column.type) and column.type != "double":
             reference = _column(name)
             if came == "string":
@@ -312,7 +312,7 @@ class _Rows:
             return failed
         return exp.or_(failed, exp.NEQ(this=typed, expression=reference))
 
-    def _in_utc(self, name: str, column: Column) -> exp.Expression:
+    def _in_utc(self, name: str, column: Column) -> exp.Expr:
         if name not in self.types:
             return exp.Null()
         value = self._typed(name, column)
@@ -321,7 +321,7 @@ class _Rows:
             return _convert_timezone(value, self.source.timezone, "UTC")
         return value
 
-    def _day(self) -> exp.Expression:
+    def _day(self) -> exp.Expr:
         """The day a row belongs to, `YYYY-MM-DD` in the source's time zone."""
         if self.contract.load == "snapshot":
             return _string(self.load.last_day.isoformat())
@@ -332,7 +332,7 @@ class _Rows:
             value = _convert_timezone(value, "UTC", self.source.timezone)
         return exp.Anonymous(this="TO_CHAR", expressions=[_cast(value, "date"), _string("YYYY-MM-DD")])
 
-    def _window(self, column: Column) -> tuple[exp.Expression, exp.Expression]:
+    def _window(self, column: Column) -> tuple[exp.Expr, exp.Expr]:
         begin, end = self.load.window.wall_clock()
         if column.type == "timestamptz":
             begin, end = (
@@ -359,7 +359,7 @@ def _string(value: str) -> exp.Literal:
     return exp.Literal.string(value)
 
 
-def _number(value: int | Decimal) -> exp.Literal:
+def _number(value: int | Decimal) -> exp.Expr:
     return exp.Literal.number(str(value))
 
 
@@ -367,7 +367,7 @@ def _data_type(column_type: str) -> exp.DataType:
     return exp.DataType.build(redshift_type(column_type), dialect=CdapRedshift)
 
 
-def _cast(value: exp.Expression, column_type: str) -> exp.Cast:
+def _cast(value: exp.Expr, column_type: str) -> exp.Cast:
     return exp.Cast(this=value, to=_data_type(column_type))
 
 
@@ -375,7 +375,7 @@ def _timestamp(moment: datetime) -> exp.Cast:
     return _cast(_string(moment.isoformat(sep=" ", timespec="microseconds")), "timestamp")
 
 
-def _value(bound: Any, column_type: str) -> exp.Expression:
+def _value(bound: Any, column_type: str) -> exp.Expr:
     if isinstance(bound, datetime):
         return _timestamp(bound.astimezone(UTC).replace(tzinfo=None) if bound.tzinfo is not None else bound)
     if isinstance(bound, date):
@@ -383,9 +383,9 @@ def _value(bound: Any, column_type: str) -> exp.Expression:
     return _cast(_number(bound), column_type) if column_type == "double" else _number(bound)
 
 
-def _convert_timezone(value: exp.Expression, origin: str, target: str) -> exp.Expression:
+def _convert_timezone(value: exp.Expr, origin: str, target: str) -> exp.Expr:
     return exp.ConvertTimezone(source_tz=_string(origin), target_tz=_string(target), timestamp=value)
 
 
-def _trim_end(value: exp.Expression) -> exp.Expression:
+def _trim_end(value: exp.Expr) -> exp.Expr:
     return exp.Trim(this=value, expression=_string(";"), position="TRAILING")

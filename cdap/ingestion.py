@@ -101,7 +101,7 @@ def _compare_with_crawler(
     glue: Any, parameters: Parameters, source: Source, load: Load, finding: TableFinding, folder: str
 ) -> None:
     discovered = discovered_columns(glue, parameters.discovered_database, parameters.lake_bucket, folder)
-    if discovered == finding.columns:
+    if discovered is not None and dict(discovered) == dict(finding.columns):
         return
     found = "nothing" if discovered is None else f"columns {dict(discovered)}"
     raise SchemaChangeError(

@@ -202,7 +202,7 @@ def _landed(row: tuple[Any, ...]) -> LandedDay:
 
 
 def _date(value: Any) -> date:
-    return value.date() if isinstance(value, datetime) else value  # type: ignore[no-any-return]
+    return value.date() if isinstance(value, datetime) else value
 
 
 def _aware(value: datetime) -> datetime:

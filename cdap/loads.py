@@ -128,7 +128,7 @@ def dms_table_mappings(source: Source, load_id: str, window: Window) -> dict[str
     An append table is filtered to exactly [first day 00:00, last day + 1 00:00): DMS has no `less than`, and `between`
     includes both ends, so the end is the last microsecond before midnight, which is the resolution of PostgreSQL's
     timestamps. The schema is renamed to `<load_id>/<schema>`, since DMS makes the object key
-    `<BucketFolder>/<schema>/<table>/` (docs/decisions/0010-one-folder-per-load.md). Columns are not
+    `<BucketFolder>/<schema>/<table>/` (docs/decisions/one-folder-per-load.md). Columns are not
     restricted, so that a new one is seen. AWS: Using source filters; Using transformation rules.
     """
     if LOAD_ID.fullmatch(load_id) is None:

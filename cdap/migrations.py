@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import sqlglot
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from cdap.errors import MigrationError
 from cdap.parameters import Parameters

@@ -16,7 +16,7 @@ class CdapRedshift(Redshift):
         STRING_ESCAPES = ["'", "\\"]  # noqa: RUF012 - the attribute's type is sqlglot's
 
 
-def render(expression: exp.Expression) -> str:
+def render(expression: exp.Expr) -> str:
     """The expression as Redshift SQL."""
     return expression.sql(dialect=CdapRedshift)
 
