@@ -1,1 +1,1 @@
-"""What Airflow lacks for the platform: operators, triggers, hooks and pages."""
+"""What Airflow lacks for the platform: operators and triggers of services without one, and the platform's stages."""

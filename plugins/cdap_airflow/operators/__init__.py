@@ -1,0 +1,1 @@
+"""Operators: one class a module, named for what it does."""

@@ -1,0 +1,52 @@
+"""Which records belong to one customer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from cdap.identity import load_identity_config, resolve
+from cdap.settings import settings
+from cdap.warehouse import Warehouse
+from cdap_airflow.stage_figures import record
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ResolveIdentityOperator(BaseOperator):
+    """Resolves all records into customers with ids that stay, in the warehouse and in one transaction.
+
+    Returns the run's events by kind.
+    """
+
+    ui_color = "#ede7f6"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        config = load_identity_config(settings().config_dir / "identity.yaml")
+        with Warehouse.connect() as warehouse:
+            summary = resolve(warehouse, config, context["dag_run"].run_id)
+            record(
+                context,
+                warehouse,
+                "identity",
+                rows_in=summary.records,
+                rows_out=summary.customers,
+                engine_seconds=summary.seconds,
+            )
+        self.log.info(
+            "%s records are %s customers; %s links, largest customer %s records, events %s",
+            summary.records,
+            summary.customers,
+            summary.links,
+            summary.largest,
+            summary.events,
+        )
+        if summary.conflicts:
+            self.log.warning(
+                "%s components held exclusive values that conflict; %s links were set aside",
+                summary.conflicts,
+                summary.links_set_aside,
+            )
+        return dict(summary.events)
