@@ -15,6 +15,7 @@ from cdap.config import Source, Table
 from cdap.config.column_types import glue_type, is_numeric
 from cdap.errors import CdapError, SchemaChangeError
 from cdap.loads import Load
+from cdap.sql import literal
 
 Columns = list[tuple[str, str]]
 
@@ -293,6 +294,30 @@ def register_partitions(glue: Any, database: str, table: str, bucket: str, parti
                 PartitionInput=by_values[tuple(values)],
             )
     return len(wanted)
+
+
+def retract_partitions(glue: Any, database: str, table: str, load_id: str, keep: Iterable[str]) -> int:
+    """Takes away the partitions of a load whose day is not in `keep`: an earlier attempt's, which no longer hold."""
+    kept = set(keep)
+    pages = glue.get_paginator("get_partitions").paginate(
+        DatabaseName=database, TableName=table, Expression=f"load = {literal(load_id)}"
+    )
+    stale = [
+        {"Values": found["Values"]} for page in pages for found in page["Partitions"] if found["Values"][0] not in kept
+    ]
+    # BatchDeletePartition takes at most 25 a call (AWS Glue API reference).
+    for begin in range(0, len(stale), 25):
+        batch = stale[begin : begin + 25]
+        answer = glue.batch_delete_partition(DatabaseName=database, TableName=table, PartitionsToDelete=batch)
+        for failure in answer.get("Errors", ()):
+            detail = failure.get("ErrorDetail", {})
+            if detail.get("ErrorCode") != "EntityNotFoundException":
+                raise CdapError(
+                    f"Retracting partition dt={failure['PartitionValues'][0]} load={load_id} of {database}.{table}",
+                    f"{detail.get('ErrorCode')}: {detail.get('ErrorMessage')}",
+                    "Correct the cause and clear the task",
+                )
+    return len(stale)
 
 
 def _table(glue: Any, database: str, table: str) -> Mapping[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from cdap import ledger
@@ -17,6 +17,7 @@ from cdap.catalog import (
     ensure_table,
     raw_columns,
     register_partitions,
+    retract_partitions,
     schema_change,
     table_columns,
 )
@@ -152,17 +153,17 @@ def publish(
 
     Until the ledger has the load no reader sees it: staging reads only loads that the ledger holds.
     """
+    database, bucket = parameters.clean_database, parameters.lake_bucket
     for checked in checks:
-        ensure_clean_table(glue, parameters.clean_database, parameters.lake_bucket, source, checked.table)
-        register_partitions(
-            glue,
-            parameters.clean_database,
-            source.lake_table(checked.table),
-            parameters.lake_bucket,
-            [
-                Partition(day, load.load_id, clean_folder(source.name, checked.table, load.load_id) + f"dt={day}/")
-                for day in checked.days
-            ],
-        )
+        name = source.lake_table(checked.table)
+        ensure_clean_table(glue, database, bucket, source, checked.table)
+        retract_partitions(glue, database, name, load.load_id, checked.days)
+        partitions = [
+            Partition(
+                day, load.load_id, clean_folder(source.name, checked.table, load.load_id, date.fromisoformat(day))
+            )
+            for day in checked.days
+        ]
+        register_partitions(glue, database, name, bucket, partitions)
     ledger.record_load(warehouse, source, load, run_id, checks, now)
     return len(load.window.days())

@@ -51,7 +51,11 @@ class StageRun:
 def record_load(
     warehouse: Warehouse, source: Source, load: Load, run_id: str, checks: Sequence[TableCheck], landed_at: datetime
 ) -> int:
-    """Enters a load: a row for each day of its window, its tables' counts and reasons. Returns the days added."""
+    """Enters a load: a row for each day of its window, its tables' counts and reasons. Returns the days added.
+
+    A load that is entered again with the same counts stays as it is, applied or not; with other counts its days are
+    pending again.
+    """
     extracted, landed = _utc(load.extracted_at), _utc(landed_at)
     of = f"load {load.load_id} of {load.source}"
     with warehouse.transaction():
@@ -69,6 +73,14 @@ def record_load(
             f"Entering {of} into the ledger",
         )
         key = (load.source, load.load_id)
+        if present and _counts(warehouse, key, of) != _counts_of(checks):
+            # The load was checked again and came out differently (its contract changed): to be applied again.
+            warehouse.execute(
+                "update ops.partition_loads set claimed_by = null, applied_at = null "
+                "where source = %s and load_id = %s",
+                key,
+                purpose=f"Making {of} pending again",
+            )
         for statement in (
             "delete from ops.load_tables where source = %s and load_id = %s",
             "delete from ops.quarantine_reasons where source = %s and load_id = %s",
@@ -182,6 +194,19 @@ def record_stage(warehouse: Warehouse, stage: StageRun, finished_at: datetime) -
 
 
 _SELECT = "select source, day, load_id, extracted_at, claimed_by, applied_at from ops.partition_loads"
+
+
+def _counts(warehouse: Warehouse, key: tuple[str, str], of: str) -> dict[str, tuple[int, int, int]]:
+    rows = warehouse.fetch_all(
+        "select table_name, rows_in, rows_out, rows_quarantined from ops.load_tables where source = %s and load_id = %s",
+        key,
+        purpose=f"Reading the counts of {of}",
+    )
+    return {table: (int(rows_in), int(good), int(bad)) for table, rows_in, good, bad in rows}
+
+
+def _counts_of(checks: Sequence[TableCheck]) -> dict[str, tuple[int, int, int]]:
+    return {check.table: (check.rows_in, check.good, check.bad) for check in checks}
 
 
 def _insert(warehouse: Warehouse, head: str, rows: Sequence[tuple[Any, ...]], purpose: str) -> None:

@@ -58,7 +58,7 @@ def read_stages(
             if (dag, run) not in durations:
                 durations[dag, run] = airflow.task_seconds(dag, run)
             around = _around(durations[dag, run], stage, engine)
-        lines.append(StageLine(*row[:8], engine_seconds=engine, airflow_seconds=around))
+        lines.append(StageLine(*row[:8], engine, around))
     return lines
 
 

@@ -17,6 +17,8 @@ from cdap.warehouse import Warehouse
 
 app = typer.Typer(no_args_is_help=True, help="Records that broke their contract.")
 
+EARLIEST = "0001-01-01"
+
 QUERY = """
 select r.source, r.table_name, r.day, r.load_id, r.reason, r.row_count
 from ops.quarantine_reasons as r
@@ -36,9 +38,9 @@ def quarantine() -> None:
 def list_reasons(
     source: Annotated[str, typer.Option(help="Only this source.")] = "",
     table: Annotated[str, typer.Option(help="Only this table.")] = "",
-    since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Only loads of this day and later.")] = datetime(
-        1970, 1, 1
-    ),
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only loads of this day and later.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -47,7 +49,7 @@ def list_reasons(
     with Warehouse.connect(names) as warehouse:
         rows = warehouse.fetch_all(
             QUERY,
-            (source, source, table, table, since.date().isoformat(), limit),
+            (source, source, table, table, since.date().isoformat() if since else EARLIEST, limit),
             purpose="Reading what is in quarantine",
         )
     found = [

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cdap.airflow_api import AirflowApi, AirflowError
 from cdap.parameters import parameters
 from cdap.settings import settings
 from cdap.stage_report import StageLine, read_stages, totals
@@ -32,8 +35,8 @@ def stages(
 ) -> None:
     """Rows in, out and quarantined; seconds of engine work; seconds of Airflow around it."""
     names = parameters(settings().parameters_prefix)
-    with Warehouse.connect(names) as warehouse:
-        lines = read_stages(warehouse, dag_id=dag, limit=limit)
+    with Warehouse.connect(names) as warehouse, _airflow() as airflow:
+        lines = read_stages(warehouse, dag_id=dag, limit=limit, airflow=airflow)
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(line) for line in lines], default=str))
         return
@@ -54,6 +57,40 @@ def stages(
         )
         shown.add_row(*labels, *_figures(line))
     console.print(shown)
+
+
+class _Durations:
+    """Airflow's own durations of the tasks of a run."""
+
+    def __init__(self, api: AirflowApi) -> None:
+        self._api = api
+
+    def task_seconds(self, dag_id: str, run_id: str) -> dict[str, float]:
+        """Seconds by task id. A run that Airflow no longer has gives none."""
+        seconds: dict[str, float] = {}
+        try:
+            tasks = self._api.tasks(dag_id, run_id)
+        except AirflowError as error:
+            Console(stderr=True).print(f"[yellow]No durations of {dag_id} {run_id}:[/yellow] {error}", soft_wrap=True)
+            return seconds
+        for task in tasks:
+            if task.started_at is not None and task.ended_at is not None:
+                took = (task.ended_at - task.started_at).total_seconds()
+                seconds[task.task_id] = seconds.get(task.task_id, 0.0) + took
+        return seconds
+
+
+@contextmanager
+def _airflow() -> Iterator[_Durations | None]:
+    """Airflow when it can be reached; else none, said on standard error: the ledger's figures stand without it."""
+    try:
+        api = AirflowApi.connect()
+    except AirflowError as error:
+        Console(stderr=True).print(f"[yellow]Without Airflow's durations:[/yellow] {error}", soft_wrap=True)
+        yield None
+        return
+    with api:
+        yield _Durations(api)
 
 
 def _figures(line: StageLine) -> list[str]:
