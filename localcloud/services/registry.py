@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from localcloud.base.service import Service
+from localcloud.services.dms import DatabaseMigrationService
 
-OURS: tuple[type[Service], ...] = ()
+OURS: tuple[type[Service], ...] = (
+    DatabaseMigrationService,
+)
 """The services of the local cloud's own, each a class of ``localcloud.services.<service>``.
 
 Their classes are imported above: one whose code is missing is an error at start.
@@ -49,7 +52,7 @@ MINISTACK: Mapping[str, Mapping[str, str]] = {
         "RunStatement": _NO_ENGINE,
     },
     "iam": {},
-    "kinesis": {},
+    "kinesis": {"UpdateShardCount": "the records of the stream would be lost"},
     "kms": {},
     "lambda": {},
     "logs": {"StartQuery": _NO_ENGINE, "CreateExportTask": _NO_ENGINE},
