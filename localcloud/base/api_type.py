@@ -127,7 +127,12 @@ class ApiType:
             sent = {**self.defaults(stack_name, logical_id), **sent}
         response = getattr(client, self.create)(**sent)
         physical_id = str(self.ref(sent, response))
-        return physical_id, self._settled(client, physical_id)
+        try:
+            return physical_id, self._settled(client, physical_id)
+        except Exception:
+            # The engine knows of no resource whose creation failed: what was made has to go here.
+            self.delete_resource(client, physical_id)
+            raise
 
     def needs_replacement(self, old: Properties, new: Properties) -> bool:
         """Whether the change from ``old`` to ``new`` makes a new resource."""

@@ -180,11 +180,12 @@ def make_client(service: str, endpoint_url: str, region: str, credentials: Crede
         aws_session_token=credentials.token,
         region_name=region,
     )
+    options: dict[str, Any] = {"ignore_configured_endpoint_urls": True}  # not in the stubs of botocore
     config = Config(
+        **options,
         retries={"max_attempts": 2, "mode": "standard"},
         s3={"addressing_style": "path"},
         max_pool_connections=32,
         read_timeout=300,
-        ignore_configured_endpoint_urls=True,
     )
     return session.client(service, endpoint_url=endpoint_url, config=config)

@@ -58,6 +58,7 @@ SIGNATURES: dict[tuple[str, str], str] = {
         "ministack.core.iam_evaluator.EvalResult | ministack.core.iam_evaluator.AuthError | None"
     ),
     ("core.responses", "request_scope"): "(account_id: str, region: str)",
+    ("services.cloudformation.stacks", "_runs_on_worker_thread"): "(resource_type: str) -> bool",
     ("services.sts", "get_state"): "() -> dict",
     ("services.sts", "load_persisted_state"): "(data: dict) -> None",
     ("services.sts", "register_session"): "(access_key: str, session: dict) -> None",
@@ -80,6 +81,15 @@ def original(module: str, name: str) -> Any:
     if actual != expected:
         raise ContractError(f"{full}.{name} is now {actual}, and the local cloud relies on {expected}")
     return value
+
+
+def value(module: str, name: str, kind: type) -> Any:
+    """A datum of MiniStack that is changed in place. Raises :class:`ContractError` when it is not a ``kind``."""
+    loaded = importlib.import_module(f"ministack.{module}")
+    found = getattr(loaded, name, None)
+    if not isinstance(found, kind):
+        raise ContractError(f"ministack.{module}.{name} is {type(found).__name__}, not {kind.__name__}")
+    return found
 
 
 def replace(module: str, name: str, replacement: Callable[..., Any]) -> Any:

@@ -86,7 +86,7 @@ async def _read(receive: Any) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if not message.get("more_body") or len(body) > _MAX_BODY:
             return body
 

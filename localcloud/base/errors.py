@@ -5,7 +5,7 @@ from __future__ import annotations
 from moto.core.exceptions import ServiceException
 
 
-class AwsError(ServiceException):  # type: ignore[misc]
+class AwsError(ServiceException):
     """An error of an AWS API: ``code`` is the name in the service's model, ``message`` is for the reader.
 
     ``status`` is the HTTP status when the model of the service does not say one.

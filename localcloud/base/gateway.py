@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from localcloud.base.api_type import ApiType
 from localcloud.base.cloud import Cloud
 from localcloud.base.control import PREFIX, Control
 from localcloud.base.settings import GatewaySettings, load_root_credentials, load_token
@@ -39,6 +40,7 @@ class Gateway:
     def _build(self, token: str) -> None:
         # MiniStack reads its environment when it is imported.
         from localcloud.base import contract
+        from localcloud.base.cloudformation.provisioners import Provisioners
         from localcloud.base.durability import MiniStackStates, ServiceStates, persist_sessions
         from localcloud.base.identity import MiniStackIdentity
         from localcloud.base.mount import Mount
@@ -63,6 +65,10 @@ class Gateway:
         self._ministack_states = MiniStackStates()
         self.control = Control(identity, settings.account_id, token, self._health)
         Mount(ownership, self.services, self.root, self._request_done).install()
+        types: dict[str, ApiType] = {}
+        for service in self.services.values():
+            types.update(service.cloudformation)
+        Provisioners(self.cloud, types).install()
         persist_sessions()
         self._app = contract.original("app", "app")
         self._states.load()
@@ -97,7 +103,7 @@ class Gateway:
             await asyncio.to_thread(service.start)
         saver = asyncio.create_task(self._save_now_and_then())
         try:
-            await serve(self, config, shutdown_trigger=self._stopping.wait)  # type: ignore[arg-type]
+            await serve(self, config, shutdown_trigger=self._stopping.wait)
         finally:
             saver.cancel()
             for service in self.services.values():

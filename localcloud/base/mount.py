@@ -73,7 +73,7 @@ class Mount:
 
         def detect_service(method: str, path: str, headers: dict[str, str], query_params: dict[str, Any]) -> str:
             scope = signing_scope(headers, query_params)
-            if scope in self._services:
+            if scope is not None and scope in self._services:
                 return scope
             return str(detect(method, path, headers, query_params))
 
