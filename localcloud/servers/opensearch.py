@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from localcloud.servers import artifacts
@@ -34,10 +35,12 @@ class OpenSearchServer:
         name: str = "opensearch",
         run_dir: Path | None = None,
         log_file: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.port = port
         self.heap_mb = heap_mb
+        self.environment = environment
         self.process = ServerProcess(name, run_dir or self.data_dir, log_file or self.data_dir / "logs" / f"{name}.log")
 
     @property
@@ -65,6 +68,7 @@ class OpenSearchServer:
             ready=self.healthy,
             timeout=timeout,
             port=self.port,
+            environment=self.environment,
             cancelled=cancelled,
         )
 

@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,11 +90,13 @@ class PostgresServer:
         name: str = "postgres",
         run_dir: Path | None = None,
         log_file: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         fsync: bool = False,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.cluster_dir = self.data_dir / "cluster"
         self.fsync = fsync
+        self.environment = environment
         self._port, self._user, self._password = port, user, password
         self.process = ServerProcess(
             name,
@@ -134,6 +137,7 @@ class PostgresServer:
             ready=lambda: accepts_connections(endpoint.port) and self._takes_logins(endpoint),
             timeout=timeout,
             port=endpoint.port,
+            environment=self.environment,
             working_dir=self.cluster_dir,
             cancelled=cancelled,
         )
