@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from psycopg2.extensions import connection as Connection  # noqa: N812 it is a class, spelled small
+from psycopg2.extensions import connection as Connection
 
 from demo import shop
-from demo.cli import errors_shown, print_rows, out
+from demo.cli import errors_shown, out, print_rows
 from demo.enterprise import Enterprise
 from demo.purchases import money
 

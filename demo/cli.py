@@ -17,13 +17,13 @@ import boto3
 import psycopg2
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from localcloud.servers.postgres import PostgresEndpoint
-from localcloud.servers.process import ServerError, ServerRunningError
 from rich.console import Console
 from rich.table import Table
 
 from demo import shop
 from demo.enterprise import Enterprise
+from localcloud.servers.postgres import PostgresEndpoint
+from localcloud.servers.process import ServerError, ServerRunningError
 
 app = typer.Typer(
     help="The demo enterprise: customers with ground truth, and the systems that hold them.", no_args_is_help=True
@@ -152,16 +152,16 @@ def truth(
 ) -> None:
     """Write who is who among the customers that exist now."""
     count = 0
-    with errors_shown():
-        with (
-            shop.transaction(Enterprise().endpoint().url) as connection,
-            file.open("w", newline="", encoding="utf-8") as stream,
-        ):
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(("source", "table", "id", "person_id", "household_id"))
-            for row in shop.truth(connection):
-                writer.writerow(row)
-                count += 1
+    with (
+        errors_shown(),
+        shop.transaction(Enterprise().endpoint().url) as connection,
+        file.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("source", "table", "id", "person_id", "household_id"))
+        for row in shop.truth(connection):
+            writer.writerow(row)
+            count += 1
     out.print(f"{count:,} customers in {file}")
 
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import psycopg2
-from localcloud.servers.postgres import PostgresEndpoint, PostgresServer
 from psycopg2 import sql
 
 from demo import shop
+from localcloud.servers.postgres import PostgresEndpoint, PostgresServer
 
 DATABASE = "shop"
 OWNER = "shop"

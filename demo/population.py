@@ -18,6 +18,9 @@ from demo.reference import Country, countries
 
 Value = TypeVar("Value")
 
+ALWAYS = datetime.min  # noqa: DTZ901 in UTC without zone, as every instant here
+"""Before anything happened."""
+
 HISTORY = timedelta(days=730)
 """Customers registered during this time before the end of the population (or during its days, if they are more)."""
 
@@ -61,7 +64,7 @@ class Span:
     @property
     def opens(self) -> datetime:
         """When the first customers registered."""
-        return min(datetime.combine(self.first_day, time()), self.closes - HISTORY)  # noqa: DTZ001 UTC, without zone
+        return min(datetime.combine(self.first_day, time()), self.closes - HISTORY)
 
     def instant(self, random: Random, start: datetime | None = None) -> datetime:
         """A moment between `start` (or the opening) and the end."""
@@ -139,7 +142,7 @@ def _household(seed: int, number: int, span: Span) -> Household:
     lands, weights = countries()
     country = random.choices(lands, cum_weights=weights)[0]
     kind = random.choices(("single", "couple", "family", "namesakes", "twins"), (44, 24, 26, 4, 2))[0]
-    addresses = [(datetime.min, _address(random, country))]
+    addresses = [(ALWAYS, _address(random, country))]
     for _ in range(random.choices((0, 1, 2), (78, 18, 4))[0]):
         addresses.append((span.instant(random), _address(random, country)))
     addresses.sort(key=lambda dated: dated[0])
@@ -176,7 +179,7 @@ def _add_partner(home: Household, span: Span, country: Country, surname: str, bi
     partner = _add(home, span, country, gender, own, partner_birth)
     fate = random.random()
     if fate < 0.55:  # married long ago
-        partner.surnames = [(datetime.min, surname)]
+        partner.surnames = [(ALWAYS, surname)]
     elif fate < 0.75:  # marries while we watch
         partner.surnames.append((span.instant(random), surname))
 
@@ -214,12 +217,12 @@ def _add(
     number = home.number * MEMBERS + len(home.persons)
     first = first_name or country.names.first_name(random, gender)
     city = home.addresses[0][1].city
-    phones = [(datetime.min, phone_number(country, city, number * 2))]
+    phones = [(ALWAYS, phone_number(country, city, number * 2))]
     if random.random() < 0.08:
         phones.append((span.instant(random), phone_number(country, city, number * 2 + 1)))
     mailboxes = random.choices((1, 2, 3), (70, 24, 6))[0]
     emails = [_email(random, first, surname, birth, scattered(number * 4 + k)) for k in range(mailboxes)]
-    person = Person(number, gender, first, birth, [(datetime.min, surname)], phones, emails)
+    person = Person(number, gender, first, birth, [(ALWAYS, surname)], phones, emails)
     home.persons.append(person)
     return person
 
@@ -237,7 +240,7 @@ def _recycle_phone(seed: int, home: Household, span: Span, country: Country) -> 
     person = home.persons[0]
     home.addresses = [(since, _abroad(home.random, address, land, country)) for since, address in home.addresses]
     if position == _RECYCLING_GIVER:
-        person.phones = [(datetime.min, number), (given_up, person.phones[0][1])]
+        person.phones = [(ALWAYS, number), (given_up, person.phones[0][1])]
     else:
         person.phones = [*person.phones[:1], (given_up + timedelta(days=60), number)]
 

@@ -1,4 +1,4 @@
-"""What customers buy: products, orders with their items, subscriptions. Amounts are whole cents until they are written."""
+"""What customers buy: products, orders with their items, subscriptions. Amounts are cents until written."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def orders(seed: int, span: Span, account: Account, catalogue: Catalogue) -> Ite
     """An account's orders during the days of the span, oldest first, each with its items, whose sum is its total."""
     random = Random(f"{seed}/orders/{account.customer_id}")
     rate = max(random.gammavariate(0.8, ORDERS_PER_DAY / 0.8), 1e-6)
-    at = max(datetime.combine(span.first_day, time()), account.registered_at)  # noqa: DTZ001 UTC, without zone
+    at = max(datetime.combine(span.first_day, time()), account.registered_at)
     until = min(span.closes, account.deleted_at or span.closes)
     first = at
     for number in range(ORDERS):

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 it is a class, spelled small
+from psycopg2.extensions import connection as Connection
 
 from demo.accounts import Account, accounts
 from demo.population import Span, midnight_after
