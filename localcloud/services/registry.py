@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from localcloud.base.service import Service
 from localcloud.services.dms import DatabaseMigrationService
+from localcloud.services.opensearch import OpenSearchService
 
 OURS: tuple[type[Service], ...] = (
     DatabaseMigrationService,
+    OpenSearchService,
 )
 """The services of the local cloud's own, each a class of ``localcloud.services.<service>``.
 
