@@ -33,7 +33,8 @@ contract.SIGNATURES.update(
             "= None) -> ministack.core.iam_evaluator.PrincipalInfo | ministack.core.iam_evaluator.AuthError"
         ),
         ("core.iam_evaluator", "evaluate"): (
-            "(ctx: ministack.core.iam_evaluator.EvalContext, *policy_sets: "
+            "(ctx: ministack.core.iam_evaluator.EvalContext, policies: "
+            "list[list[ministack.core.iam_evaluator.ParsedStatement]], *limits: "
             "list[list[ministack.core.iam_evaluator.ParsedStatement]]) -> ministack.core.iam_evaluator.EvalResult"
         ),
         ("core.iam_evaluator", "evaluate_resource_policy"): (
