@@ -198,7 +198,8 @@ _SELECT = "select source, day, load_id, extracted_at, claimed_by, applied_at fro
 
 def _counts(warehouse: Warehouse, key: tuple[str, str], of: str) -> dict[str, tuple[int, int, int]]:
     rows = warehouse.fetch_all(
-        "select table_name, rows_in, rows_out, rows_quarantined from ops.load_tables where source = %s and load_id = %s",
+        "select table_name, rows_in, rows_out, rows_quarantined from ops.load_tables "
+        "where source = %s and load_id = %s",
         key,
         purpose=f"Reading the counts of {of}",
     )

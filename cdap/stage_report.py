@@ -51,14 +51,13 @@ def read_stages(
     )
     durations: dict[tuple[str, str], Mapping[str, float]] = {}
     lines = []
-    for row in reversed(rows):
-        dag, run, stage, engine = row[0], row[1], row[2], row[8]
+    for dag, run, stage, source, day, rows_in, rows_out, quarantined, engine in reversed(rows):
         around = None
         if airflow is not None:
             if (dag, run) not in durations:
                 durations[dag, run] = airflow.task_seconds(dag, run)
             around = _around(durations[dag, run], stage, engine)
-        lines.append(StageLine(*row[:8], engine, around))
+        lines.append(StageLine(dag, run, stage, source, day, rows_in, rows_out, quarantined, engine, around))
     return lines
 
 

@@ -53,11 +53,13 @@ diststyle all
 sortkey (dag_id, finished_at);
 
 create table ops.published_profiles (
-    customer_id varchar(64) not null distkey,
+    customer_id varchar(64) not null,
     profile_hash varchar(64) not null,
     index_name varchar(250) not null,
     published_at timestamp not null
 )
+diststyle key
+distkey (customer_id)
 sortkey (customer_id);
 
 create schema if not exists identity;
