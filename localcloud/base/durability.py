@@ -38,6 +38,7 @@ class ServiceStates:
         self._services = services
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def load(self) -> None:
         """Give every service its saved state. Raises RuntimeError naming a file that cannot be read."""
@@ -57,14 +58,15 @@ class ServiceStates:
 
     def save(self) -> None:
         """Save what has changed since the last time."""
-        with self._lock:
-            dirty, self._dirty = self._dirty, set()
-        for scope in sorted(dirty):
-            try:
-                write_atomically(self._path(scope), json.dumps(self._snapshot(scope)).encode())
-            except Exception:
-                self.changed(scope)
-                log.exception("the state of %s could not be saved", scope)
+        with self._writing:  # so that an older state never takes the place of a newer one
+            with self._lock:
+                dirty, self._dirty = self._dirty, set()
+            for scope in sorted(dirty):
+                try:
+                    write_atomically(self._path(scope), json.dumps(self._snapshot(scope)).encode())
+                except Exception:
+                    self.changed(scope)
+                    log.exception("the state of %s could not be saved", scope)
 
     def _snapshot(self, scope: str) -> dict[str, Any]:
         for attempt in range(10):
@@ -92,6 +94,8 @@ class MiniStackStates:
         self._saved: dict[str, bytes] = {}
         self._cost: dict[str, float] = {}
         self._next_sweep = 0.0
+        self._deploying = False
+        self._writing: dict[str, asyncio.Lock] = {}
 
     def request_done(self, service: str, operation: str) -> None:
         """Note a request that was answered; those that only read change nothing."""
@@ -100,6 +104,8 @@ class MiniStackStates:
         self._dirty.add(_state_key(service))
         # Services change others without a request (a stack its resources, a function its log group).
         self._everything = True
+        if service == "cloudformation":
+            self._deploying = True
 
     def cheap(self, service: str) -> bool:
         """Whether saving the service takes no time worth speaking of."""
@@ -107,22 +113,31 @@ class MiniStackStates:
 
     def due(self) -> bool:
         """Whether the timer has something to save."""
-        return bool(self._dirty) or (self._everything and time.monotonic() >= self._next_sweep)
+        return bool(self._dirty) or self._sweep_is_due()
 
     async def save(self, only: str | None = None) -> None:
         """Save what changed; with ``only`` that service alone. Runs on the event loop: handlers are not at work."""
         sources = self._sources()
         if only is not None:
             keys = {_state_key(only)} & self._dirty
-        elif self._everything and time.monotonic() >= self._next_sweep:
-            keys, self._everything = set(sources), False
+        elif self._sweep_is_due():
+            self._deploying = _stack_in_progress()
+            keys, self._everything = set(sources), self._deploying
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS
         else:
             keys = set(self._dirty)
         for key in keys & set(sources):
-            self._dirty.discard(key)
-            await self._save_one(key, sources[key])
+            async with self._writing.setdefault(key, asyncio.Lock()):
+                self._dirty.discard(key)
+                try:
+                    await self._save_one(key, sources[key])
+                except Exception:
+                    self._dirty.add(key)
+                    log.exception("the state of %s could not be saved; it is tried again", key)
         self._dirty &= set(sources)
+
+    def _sweep_is_due(self) -> bool:
+        return self._deploying or (self._everything and time.monotonic() >= self._next_sweep)
 
     async def _save_one(self, key: str, get_state: Callable[[], Any]) -> None:
         from ministack.core import persistence
@@ -139,6 +154,14 @@ class MiniStackStates:
             await asyncio.to_thread(write_atomically, path, text)
             self._saved[key] = digest
         self._cost[key] = time.perf_counter() - began
+
+
+def _stack_in_progress() -> bool:
+    """Whether CloudFormation is at work, which changes other services without a request to them."""
+    from ministack.services import cloudformation
+
+    stacks = list(cloudformation._stacks._data.values())
+    return any(str(stack.get("StackStatus", "")).endswith("IN_PROGRESS") for stack in stacks)
 
 
 def persist_sessions() -> None:

@@ -78,7 +78,8 @@ class RunningGateway:
             if self.process.poll() is not None:
                 break
             try:
-                if httpx.get(f"{self.endpoint}/_localcloud/health", timeout=2, trust_env=False).status_code == 200:
+                answer = httpx.get(f"{self.endpoint}/_localcloud/health", timeout=2, trust_env=False)
+                if answer.status_code == 200 and answer.json()["pid"] == self.process.pid:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)
