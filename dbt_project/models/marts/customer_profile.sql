@@ -150,10 +150,10 @@ order_counts as (
 
     select
         customer_id,
-        sum(case when status = 'completed' then 1 else 0 end) as order_count,
-        sum(case when status = 'cancelled' then 1 else 0 end) as cancelled_order_count,
-        sum(case when status = 'returned' then 1 else 0 end) as returned_order_count,
-        sum(case when status = 'completed' then item_count else 0 end) as item_count,
+        cast(sum(case when status = 'completed' then 1 else 0 end) as bigint) as order_count,
+        cast(sum(case when status = 'cancelled' then 1 else 0 end) as bigint) as cancelled_order_count,
+        cast(sum(case when status = 'returned' then 1 else 0 end) as bigint) as returned_order_count,
+        cast(sum(case when status = 'completed' then item_count else 0 end) as bigint) as item_count,
         min(case when status = 'completed' then ordered_at end) as first_order_at,
         max(case when status = 'completed' then ordered_at end) as last_order_at
     from orders
@@ -218,7 +218,7 @@ subscription_counts as (
 
     select
         customer_id,
-        sum(case when status = 'active' then 1 else 0 end) as active_subscription_count,
+        cast(sum(case when status = 'active' then 1 else 0 end) as bigint) as active_subscription_count,
         case
             when max(case when status = 'active' then 1 else 0 end) = 1 then 'active'
             when max(case when status = 'paused' then 1 else 0 end) = 1 then 'paused'

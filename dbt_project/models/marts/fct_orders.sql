@@ -28,8 +28,8 @@ order_items_summary as (
     select
         order_id,
         count(*) as line_count,
-        sum(quantity) as item_count,
-        sum(line_amount) as items_amount
+        cast(sum(quantity) as bigint) as item_count,
+        cast(sum(line_amount) as decimal(18, 2)) as items_amount
     from items
     group by order_id
 
