@@ -6,6 +6,7 @@ made is found in Parameter Store, see `cdap.parameters`.
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -18,12 +19,14 @@ PROJECT_DIR = Path(__file__).resolve().parents[1]
 class Settings(BaseSettings):
     """Settings by environment variables `CDAP_<NAME>`.
 
-    `project_dir` is the checkout or image the code runs from; the other folders are its own unless given.
+    `daily_from` is the first midnight at which the sources' day that ended runs by itself; not given: the next one. It
+    does not hold back backfills. `project_dir` is the checkout or image the code runs from; the other folders are its own unless given.
     """
 
     model_config = SettingsConfigDict(env_prefix="CDAP_", extra="ignore", frozen=True)
 
     environment: str = "dev"
+    daily_from: date | None = None
     project_dir: Path = PROJECT_DIR
     config_dir: Path = PROJECT_DIR / "config"
     migrations_dir: Path = PROJECT_DIR / "migrations"

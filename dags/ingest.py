@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param
 from cdap_airflow.conventions import DEFAULT_ARGS, landed_asset
@@ -35,6 +35,8 @@ def ingest(source: Source, landed: Asset) -> DAG:
         doc_md=DOC.format(description=source.description, timezone=source.timezone, name=source.name),
         # At midnight the day that has just ended; a backfill makes one run a day (docs/decisions/0030).
         schedule=CronPartitionTimetable("0 0 * * *", timezone=source.timezone, run_offset=-1, key_format="%Y-%m-%d"),
+        # Holds back only what the schedule starts: a backfill goes to any day.
+        start_date=midnight(settings().daily_from, source),
         catchup=False,
         max_active_runs=4,
         default_args=DEFAULT_ARGS,
@@ -71,6 +73,11 @@ def ingest(source: Source, landed: Asset) -> DAG:
             outlets=[landed],
         )
     return dag
+
+
+def midnight(day: date | None, source: Source) -> datetime | None:
+    """The instant at which a day begins for the source."""
+    return None if day is None else datetime.combine(day, time.min, tzinfo=source.zone)
 
 
 for _source in load_sources(settings().config_dir).values():

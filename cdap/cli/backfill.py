@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -69,16 +70,22 @@ def backfill(
     Days that have run are left alone, days that failed are run again; --reprocess runs all of them again. Started a
     second time while days are still running, it waits for those instead of making them again.
     """
+    window = Window(first.date(), last.date()) if first <= last else _refuse(first, last)
     with AirflowApi.connect() as airflow:
-        summary = run_backfill(
-            airflow,
-            chosen_sources(source),
-            Window(first.date(), last.date()) if first <= last else _refuse(first, last),
-            one_load=one_load,
-            reprocess="completed" if reprocess else "failed",
-            backwards=backwards,
-            now=datetime.now(UTC),
-        )
+        try:
+            summary = run_backfill(
+                airflow,
+                chosen_sources(source),
+                window,
+                one_load=one_load,
+                reprocess="completed" if reprocess else "failed",
+                backwards=backwards,
+                now=datetime.now(UTC),
+            )
+        except BackfillFailed as failure:
+            for line in failure.log:
+                console.print(f"  [dim]|[/dim] {escape(line)}", soft_wrap=True, highlight=False)
+            raise
     if as_json:
         typer.echo(json.dumps({**asdict(summary), "next": summary.next_step}))
         return

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from cdap import ledger
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class ApplyLoadsOperator(BaseOperator):
 
     ui_color = "#ede7f6"
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> int:
         with Warehouse.connect() as warehouse:
             applied = ledger.mark_applied(warehouse, context["dag_run"].run_id, datetime.now(UTC))

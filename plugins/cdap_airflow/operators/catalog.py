@@ -17,6 +17,7 @@ from cdap.errors import CdapError
 from cdap.loads import Load
 from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record, source_of
 from cdap_airflow.triggers.glue_crawler import GlueCrawlerReadyTrigger
 
@@ -60,6 +61,7 @@ class CatalogLoadOperator(AwsBaseOperator[GlueCrawlerHook]):
         self.poll_interval = poll_interval
         self.timeout = timeout
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
         if any(finding.needs_crawl for finding in self._examine()):
             crawler = parameters().crawler
@@ -76,6 +78,7 @@ class CatalogLoadOperator(AwsBaseOperator[GlueCrawlerHook]):
             return self.register(context, None)
         return self._register(context, 0.0)
 
+    @no_retry_when_lasting
     def register(self, context: Context, event: dict[str, Any] | None) -> dict[str, Any]:
         """Register what was crawled; the triggerer comes back to here after a long crawl."""
         crawler = self.hook.get_crawler(parameters().crawler)

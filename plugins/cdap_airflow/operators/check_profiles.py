@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from cdap.errors import ReconciliationError
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class CheckProfilesOperator(BaseOperator):
         super().__init__(**kwargs)
         self.sql = sql
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, int]:
         query = (SQL_DIR / self.sql).read_text(encoding="utf-8")
         with Warehouse.connect() as warehouse:
@@ -51,8 +53,8 @@ class CheckProfilesOperator(BaseOperator):
                 raise ReconciliationError(
                     "Checking the profiles before they are published",
                     "; ".join(broken),
-                    "Nothing was published. Clear this run's first task to build the models again; if it stays, see the "
-                    "models that these counts come from",
+                    "Nothing was published. Clear this run's first task to build the models again; if it stays, see "
+                    "the models that these counts come from",
                 )
             (profiles,) = (found for hop, (_, found) in hops.items() if hop == "profiles of customers")
             record(

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from cdap import ledger
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class ClaimLoadsOperator(BaseOperator):
 
     ui_color = "#ede7f6"
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> int:
         run_id = context["dag_run"].run_id
         with Warehouse.connect() as warehouse:

@@ -13,6 +13,7 @@ from cdap import ingestion
 from cdap.loads import Load
 from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record, source_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class CheckContractOperator(BaseOperator):
         self.extraction = extraction
         self.columns = columns
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> list[dict[str, Any]]:
         load = Load.from_json(self.extraction["load"])
         names = parameters()

@@ -16,6 +16,7 @@ from cdap.errors import CdapError
 from cdap.loads import Load, Window, begin_load, dms_table_mappings
 from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.run_window import run_window
 from cdap_airflow.stage_figures import record, source_of
 from cdap_airflow.triggers.dms import DmsTaskStateTrigger
@@ -73,6 +74,7 @@ class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
         self.timeout = timeout
         self._started_arn: str | None = None
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
         source = source_of(self.source)
         now = datetime.now(UTC)
@@ -91,6 +93,7 @@ class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
             self._defer(arn, CHANGING, "start", load)
         return self.start(context, None, load.to_json())
 
+    @no_retry_when_lasting
     def start(self, context: Context, event: dict[str, Any] | None, load: dict[str, str]) -> dict[str, Any]:
         """Start the modified task and wait for it; the triggerer comes back to here after a long modification."""
         arn = parameters().dms_task_arn(self.source)
@@ -102,6 +105,7 @@ class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
             self._defer(arn, CHANGING + WORKING, "finish", Load.from_json(load))
         return self.finish(context, None, load)
 
+    @no_retry_when_lasting
     def finish(self, context: Context, event: dict[str, Any] | None, load: dict[str, str]) -> dict[str, Any]:
         """Verify how the task ended and what it counted; the triggerer comes back to here after a long extraction."""
         extraction = Load.from_json(load)

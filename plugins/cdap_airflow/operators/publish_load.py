@@ -16,6 +16,7 @@ from cdap.contracts import TableCheck
 from cdap.loads import Load
 from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record, source_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class PublishLoadOperator(AwsBaseOperator[GlueCrawlerHook]):
         self.extraction = extraction
         self.checks = checks
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> str:
         load = Load.from_json(self.extraction["load"])
         checks = [TableCheck(**check) for check in self.checks]

@@ -8,8 +8,8 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 
 from cdap.parameters import parameters
-from cdap.profiles import publish, search_client
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ class PublishProfilesOperator(AwsBaseOperator[S3Hook]):
     aws_hook_class = S3Hook
     ui_color = "#e8f3e8"
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
+        # The search client is of no use to the process that parses the DAG.
+        from cdap.profiles import publish, search_client
+
         names = parameters()
         with Warehouse.connect(names) as warehouse:
             summary = publish(warehouse, search_client(names), self.hook.conn, names, context["dag_run"].run_id)

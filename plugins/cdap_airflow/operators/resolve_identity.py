@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from cdap.identity import load_identity_config, resolve
 from cdap.settings import settings
 from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class ResolveIdentityOperator(BaseOperator):
 
     ui_color = "#ede7f6"
 
+    @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
         config = load_identity_config(settings().config_dir / "identity.yaml")
         with Warehouse.connect() as warehouse:
