@@ -110,6 +110,6 @@ class IdentityConfig(_Strict):
         return tuple(name for name, field in self.fields.items() if field.exclusive)
 
 
-def load_identity_config(config_dir: Path) -> IdentityConfig:
-    """Reads `<config_dir>/identity.yaml`; raises ConfigurationError naming file, line and field."""
-    return load_yaml(config_dir / "identity.yaml", IdentityConfig)
+def load_identity_config(path: Path) -> IdentityConfig:
+    """Reads the file, `config/identity.yaml` of a checkout; raises ConfigurationError naming file, line and field."""
+    return load_yaml(path, IdentityConfig)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib import resources
 
 import sqlglot
@@ -25,13 +26,26 @@ def statements(file: str, /, **parameters: str | int) -> Iterator[Statement]:
 
     Raises ValueError for a parameter that the file has and the call has not, and for what is not SQL.
     """
+    yield from _bound(file, tuple(sorted(parameters.items())))
+
+
+@lru_cache(maxsize=256)
+def _bound(file: str, parameters: tuple[tuple[str, str | int], ...]) -> tuple[Statement, ...]:
+    return tuple(Statement(bind(expression, **dict(parameters)), purpose) for purpose, expression in _parsed(file))
+
+
+@cache
+def _parsed(file: str) -> tuple[tuple[str, exp.Expr], ...]:
+    """The statements of one file, each with the comment above it."""
     text = (resources.files("cdap.identity") / "sql" / file).read_text(encoding="utf-8")
+    found: list[tuple[str, exp.Expr]] = []
     for expression in sqlglot.parse(text, read=CdapRedshift):
         if isinstance(expression, exp.Command):
             raise ValueError(f"{file}: this is not SQL that sqlglot reads: {expression.sql()[:80]}")
         if expression is not None:
             purpose = " ".join(" ".join(expression.pop_comments() or []).split())
-            yield Statement(bind(expression, **parameters), purpose or f"Running {file}")
+            found.append((purpose or f"Running {file}", expression))
+    return tuple(found)
 
 
 def bind(expression: exp.Expr, **parameters: str | int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,19 @@ def _as_in_redshift(node: exp.Expression) -> exp.Expression:
     return node
 
 
+@cache
+def _migration() -> tuple[str, ...]:
+    parsed = sqlglot.parse(MIGRATION.read_text(encoding="utf-8"), read=CdapRedshift)
+    return tuple(statement.sql(dialect=CdapRedshift) for statement in parsed if statement is not None)
+
+
+@lru_cache(maxsize=4096)
+def _translated(sql: str) -> str:
+    (parsed,) = sqlglot.parse(sql, read=CdapRedshift)
+    assert parsed is not None
+    return parsed.transform(_as_in_redshift).sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+
+
 class DuckDbSession:
     """`fail_after`: the number of statements after which the next one raises, as when the task is killed."""
 
@@ -32,9 +46,8 @@ class DuckDbSession:
         self.connection.execute("set threads=1")
         self.fail_after: int | None = None
         self.executed = 0
-        for statement in sqlglot.parse(MIGRATION.read_text(encoding="utf-8"), read=CdapRedshift):
-            assert statement is not None
-            self.execute(statement.sql(dialect=CdapRedshift))
+        for statement in _migration():
+            self.execute(statement)
         self.connection.execute(
             """create schema intermediate;
             create table intermediate.int_identity_records (
@@ -49,12 +62,7 @@ class DuckDbSession:
         self.executed += 1
         if self.fail_after is not None and self.executed > self.fail_after:
             raise KeyboardInterrupt
-        (parsed,) = sqlglot.parse(sql, read=CdapRedshift)
-        assert parsed is not None
-        translated = parsed.transform(_as_in_redshift).sql(
-            dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
-        )
-        return self.connection.execute(translated, list(parameters) or None)
+        return self.connection.execute(_translated(sql), list(parameters) or None)
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), *, purpose: str = "") -> int:
         self._run(sql, parameters)
