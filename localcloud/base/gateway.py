@@ -168,6 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--logs", type=Path, help="folder of log files (default: logs in the state folder)")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
+    logging.getLogger("persistence").setLevel(logging.WARNING)
     settings = GatewaySettings(
         state=given.state.resolve(),
         port=given.port,
