@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import smart_open
 from botocore.exceptions import ClientError
 
 from cdap.config import Source, Table
@@ -25,6 +24,8 @@ EXTRACTED_AT = "_extracted_at"
 RESERVED = frozenset(
     {*PARTITION_KEYS, EXTRACTED_AT, "_file", "_rules", "_copy", "_day", "_reason", "_source", "_table", "_load"}
 )
+# Enough for the footers of most files, so that one request does.
+FOOTER_GUESS = 65_536
 # BatchCreatePartition takes at most 100 partitions a call (AWS Glue API reference).
 BATCH = 100
 PARQUET = {
@@ -83,8 +84,12 @@ def _keys(s3: Any, bucket: str, folder: str) -> list[str]:
 def _footer(s3: Any, bucket: str, key: str) -> Columns:
     uri = f"s3://{bucket}/{key}"
     try:
-        with smart_open.open(uri, "rb", transport_params={"client": s3, "defer_seek": True}) as file:
-            schema = pq.ParquetFile(file).schema_arrow
+        tail = _tail(s3, bucket, key, FOOTER_GUESS)
+        # The last eight bytes of a Parquet file are the length of its footer and the letters PAR1.
+        footer = int.from_bytes(tail[-8:-4], "little") + 8
+        if tail.endswith(b"PAR1") and footer > len(tail):
+            tail = _tail(s3, bucket, key, footer)
+        schema = pq.read_schema(pa.BufferReader(tail))
     except pa.ArrowInvalid as error:
         raise CdapError(
             f"Reading the footer of {uri}", f"it is not a Parquet file: {error}", "Extract the load again"
@@ -99,6 +104,12 @@ def _footer(s3: Any, bucket: str, key: str) -> Columns:
                 "Rename the column at the source, or exclude it from the extraction",
             )
     return columns
+
+
+def _tail(s3: Any, bucket: str, key: str, size: int) -> bytes:
+    """The last bytes of an object, all of it when it is shorter."""
+    body: bytes = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=-{size}")["Body"].read()
+    return body
 
 
 def _glue_type_of(field: pa.Field, uri: str) -> str:
