@@ -47,11 +47,14 @@ def erase(url: str) -> None:
 
 
 def _names(http: httpx.Client, path: str, key: str) -> list[str]:
-    return [str(item["name"]) for item in _json(http, path)[key]]
+    return [str(item["name"]) for item in _json(http, path).get(key, [])]
 
 
 def _json(http: httpx.Client, path: str) -> dict[str, Any]:
-    answer: dict[str, Any] = http.get(path).raise_for_status().json()
+    response = http.get(path)
+    if response.status_code == 404:  # so does the node say that there are no pipelines
+        return {}
+    answer: dict[str, Any] = response.raise_for_status().json()
     return answer
 
 
