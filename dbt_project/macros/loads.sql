@@ -1,14 +1,10 @@
 {# SQL: the days of a source that this state run has to build; without the variable state_run all that were claimed. #}
 {% macro days_to_build(source_name) -%}
+    {%- set run = dbt.string_literal(dbt.escape_single_quotes(var('state_run'))) -%}
+    {%- set claim = 'claimed_by = ' ~ run if var('state_run') else 'claimed_by is not null' -%}
     select day
     from {{ source('ops', 'partition_loads') }}
-    where
-        source = {{ dbt.string_literal(dbt.escape_single_quotes(source_name)) }}
-        {% if var('state_run') -%}
-            and claimed_by = {{ dbt.string_literal(dbt.escape_single_quotes(var('state_run'))) }}
-        {%- else -%}
-            and claimed_by is not null
-        {%- endif %}
+    where source = {{ dbt.string_literal(dbt.escape_single_quotes(source_name)) }} and {{ claim }}
 {%- endmacro %}
 
 

@@ -99,7 +99,7 @@ contacts as (
         'email' as kind,
         email as contact
     from customer_records
-    union
+    union all
     select
         customer_id,
         'phone' as kind,
@@ -117,6 +117,7 @@ numbered_contacts as (
         row_number() over (partition by customer_id, kind order by contact) as contact_number
     from contacts
     where contact is not null and position('|' in contact) = 0
+    group by customer_id, kind, contact
 
 ),
 

@@ -55,16 +55,14 @@ survivors as (
         record_key,
         first_seen_at,
         changed_at,
-        {% for column in [
-            'first_name', 'last_name', 'email', 'phone', 'birth_date', 'country', 'has_marketing_consent',
-            'address_record_key'
-        ] %}
-            first_value({{ column }} ignore nulls) over (
-                partition by customer_id
-                order by changed_at desc, record_key
-                rows between unbounded preceding and unbounded following
-            ) as {{ column }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ most_recent('first_name') }} as first_name,
+        {{ most_recent('last_name') }} as last_name,
+        {{ most_recent('email') }} as email,
+        {{ most_recent('phone') }} as phone,
+        {{ most_recent('birth_date') }} as birth_date,
+        {{ most_recent('country') }} as country,
+        {{ most_recent('has_marketing_consent') }} as has_marketing_consent,
+        {{ most_recent('address_record_key') }} as address_record_key
     from credible
 
 ),
