@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from localcloud.base.service import Service
 from localcloud.services.dms import DatabaseMigrationService
+from localcloud.services.glue import GlueService
 from localcloud.services.opensearch import OpenSearchService
 
 OURS: tuple[type[Service], ...] = (
     DatabaseMigrationService,
+    GlueService,
     OpenSearchService,
 )
 """The services of the local cloud's own, each a class of ``localcloud.services.<service>``.
@@ -39,20 +41,6 @@ MINISTACK: Mapping[str, Mapping[str, str]] = {
         "CreateFleet": _NO_ENGINE,
     },
     "events": {},
-    "glue": {
-        "StartJobRun": _NO_ENGINE,
-        "StartCrawler": _NO_ENGINE,
-        "StartCrawlerSchedule": _NO_ENGINE,
-        "StartTrigger": _NO_ENGINE,
-        "StartWorkflowRun": _NO_ENGINE,
-        "StartDataQuality*": _NO_ENGINE,
-        "StartColumnStatistics*": _NO_ENGINE,
-        "StartMLEvaluation*": _NO_ENGINE,
-        "StartMLLabeling*": _NO_ENGINE,
-        "StartBlueprintRun": _NO_ENGINE,
-        "CreateSession": _NO_ENGINE,
-        "RunStatement": _NO_ENGINE,
-    },
     "iam": {},
     "kinesis": {"UpdateShardCount": "the records of the stream would be lost"},
     "kms": {},
