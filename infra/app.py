@@ -1,4 +1,6 @@
-"""Synthesise the CloudFormation templates: `python -m infra.app --environment dev --account 123456789012 --out cdk.out`.
+"""Synthesise the CloudFormation templates.
+
+`python -m infra.app --environment dev --account 123456789012 --out cdk.out`.
 
 Needs Node 22 or newer, named by `JSII_NODE` or on PATH (the CDK's own code is JavaScript).
 """

@@ -11,8 +11,8 @@ from typing import Any
 
 import boto3
 import pytest
-from demo.machine import Machine, Population
 
+from demo.machine import Machine, Population
 from tests.end_to_end.content import Content, connect, content, difference
 from tests.end_to_end.rest import AirflowRest, wait_for
 

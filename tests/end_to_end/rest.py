@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import httpx
+
 from demo.airflow import AirflowEndpoint
 
 Found = TypeVar("Found")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from demo.machine import Machine
 
+from demo.machine import Machine
 from tests.end_to_end.conftest import PROJECT, warehouse_of
 
 FILE = PROJECT.parent / "shared" / "data" / "cdnow" / "CDNOW_master.txt"
