@@ -11,11 +11,9 @@ import os
 import secrets
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,6 +21,7 @@ from pathlib import Path
 
 import psycopg2
 
+from demo.airflow_services import SERVICES
 from localcloud.servers.process import (
     ServerError,
     ServerProcess,
@@ -89,8 +88,8 @@ class Airflow:
         Raises ServerRunningError when Airflow runs, PortInUseError, and AirflowError or ServerError for a service that
         did not become healthy; whatever had been started is stopped again then, and on Ctrl-C.
         """
-        if running := [name for name in self._services if self._process(name).running()]:
-            raise ServerRunningError(f"Airflow runs already ({', '.join(running)}; home {self.home})")
+        if running := self._process.running():
+            raise ServerRunningError(f"Airflow runs already (pid {running.pid}, home {self.home})")
         settings = self._settings()
         require_free_port(settings.port, "airflow api-server")
         environment = self._environment(settings)
@@ -100,31 +99,27 @@ class Airflow:
             settings = replace(settings, migrated=self._migrated())
             settings.save(self._settings_file)
         progress("starting Airflow")
-        cancelled = threading.Event()
         health = _Health(f"http://{LOOPBACK}:{settings.port}")
+        logs = self.home / "logs"
         try:
-            with ThreadPoolExecutor(len(self._services)) as pool:
-                starts = [pool.submit(self._start, name, health, environment, cancelled) for name in self._services]
-                try:
-                    for started in starts:
-                        started.result()
-                except BaseException:
-                    cancelled.set()
-                    raise
-        except BaseException:
-            self.stop()
-            raise
+            self._process.start(
+                [sys.executable, "-m", "demo.airflow_services", logs],
+                ready=health.good,
+                timeout=START_TIMEOUT,
+                environment=environment,
+            )
+        except ServerError as error:
+            raise AirflowError(f"{error}\nThe services' own logs are {logs}/{{{','.join(SERVICES)}}}.log") from error
         return self._endpoint(settings)
 
     def stop(self) -> bool:
-        """Stop the services and every task that they run; True when any ran. No process is left."""
-        with ThreadPoolExecutor(len(self._services)) as pool:
-            return any(list(pool.map(lambda name: self._process(name).stop(timeout=8), self._services)))
+        """Stop the services and every task that they run; True when they ran. No process is left."""
+        return self._process.stop(timeout=10)
 
     @property
     def running(self) -> bool:
-        """Whether all four services run."""
-        return all(self._process(name).running() for name in self._services)
+        """Whether Airflow runs."""
+        return self._process.running() is not None
 
     @property
     def endpoint(self) -> AirflowEndpoint:
@@ -133,8 +128,6 @@ class Airflow:
             raise AirflowError(f"Airflow was never started in {self.home}: start it first")
         return self._endpoint(_Settings.load(self._settings_file))
 
-    _services = ("api-server", "scheduler", "dag-processor", "triggerer")
-
     @property
     def _settings_file(self) -> Path:
         return self.home / "settings.json"
@@ -142,12 +135,9 @@ class Airflow:
     def _endpoint(self, settings: _Settings) -> AirflowEndpoint:
         return AirflowEndpoint(f"http://{LOOPBACK}:{settings.port}", USER, settings.password, self.home / "logs")
 
-    def _process(self, name: str) -> ServerProcess:
-        return ServerProcess(
-            name=f"airflow-{name}",
-            run_dir=self.home / "run",
-            log_file=self.home / "logs" / f"{name}.log",
-        )
+    @property
+    def _process(self) -> ServerProcess:
+        return ServerProcess(name="airflow", run_dir=self.home / "run", log_file=self.home / "logs" / "airflow.log")
 
     def _settings(self) -> _Settings:
         """What was chosen at the first start; a port that another program took since is chosen again."""
@@ -200,6 +190,7 @@ class Airflow:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API__SECRET_KEY": settings.secret_key,
             "AIRFLOW__API_AUTH__JWT_SECRET": settings.jwt_secret,
+            "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs" / "tasks"),
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
@@ -241,21 +232,9 @@ class Airflow:
                     f"Airflow's metadata database could not be migrated: {error}; log {log_file}, last lines:\n{tail}"
                 ) from error
 
-    def _start(self, name: str, health: _Health, environment: Mapping[str, str], cancelled: threading.Event) -> None:
-        # Task logs are read from the one log folder; the ports that would serve them to other machines stay closed.
-        flags = ["--skip-serve-logs"] if name in ("scheduler", "triggerer") else []
-        self._process(name).start(
-            [_airflow(), name, *flags],
-            ready=lambda: health.of(name),
-            timeout=START_TIMEOUT,
-            environment=environment,
-            working_dir=self.home,
-            cancelled=cancelled,
-        )
-
 
 class _Health:
-    """What Airflow's health page says of its services, asked a few times a second for all that wait for one.
+    """What Airflow's health page says of its services.
 
     A heartbeat counts when it is younger than this object: an earlier start's would pass for half a minute.
     """
@@ -263,33 +242,24 @@ class _Health:
     def __init__(self, url: str) -> None:
         self._url = f"{url}/api/v2/monitor/health"
         self._began = datetime.now(UTC)
-        self._lock = threading.Lock()
         self._asked = 0.0
-        self._answer: dict[str, dict[str, str | None]] = {}
 
-    def of(self, name: str) -> bool:
-        answer = self._ask()
-        if name == "api-server":
-            return bool(answer)
-        component = name.replace("-", "_")
+    def good(self) -> bool:
+        """Whether all services are well; asks a few times a second at most, False in between."""
+        if time.monotonic() - self._asked < HEALTH_INTERVAL:
+            return False
+        self._asked = time.monotonic()
+        try:
+            with urllib.request.urlopen(self._url, timeout=2) as response:  # noqa: S310 - our own http URL
+                answer = json.load(response)
+        except OSError:
+            return False
+        return all(self._beats(answer, name.replace("-", "_")) for name in SERVICES if name != "api-server")
+
+    def _beats(self, answer: dict[str, dict[str, str | None]], component: str) -> bool:
         health = answer.get(component, {})
         heartbeat = health.get(f"latest_{component}_heartbeat")
-        return (
-            health.get("status") == "healthy"
-            and heartbeat is not None
-            and datetime.fromisoformat(heartbeat) > self._began
-        )
-
-    def _ask(self) -> dict[str, dict[str, str | None]]:
-        with self._lock:
-            if time.monotonic() - self._asked > HEALTH_INTERVAL:
-                try:
-                    with urllib.request.urlopen(self._url, timeout=2) as response:  # noqa: S310 - our own http URL
-                        self._answer = json.load(response)
-                except OSError:
-                    self._answer = {}
-                self._asked = time.monotonic()
-            return self._answer
+        return health.get("status") == "healthy" and heartbeat is not None and _instant(heartbeat) > self._began
 
 
 @dataclass(frozen=True)
@@ -312,6 +282,10 @@ class _Settings:
 
     def save(self, path: Path) -> None:
         write_private(path, json.dumps(asdict(self)))
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _airflow() -> Path:
