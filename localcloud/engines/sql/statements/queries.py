@@ -1,0 +1,192 @@
+"""Queries and the statements that change rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from localcloud.engines.sql.dialect import parse
+from localcloud.engines.sql.errors import SqlError, syntax_error, unsupported
+from localcloud.engines.sql.functions import translation as functions
+from localcloud.engines.sql.session import Plan
+from localcloud.engines.sql.tokens import TokenReader
+from localcloud.engines.sql.translate import bind, to_sql, translate
+
+if TYPE_CHECKING:
+    from localcloud.engines.sql.session import Session
+
+
+def translated(session: Session, sql: str, arguments: list[Any]) -> Any:
+    """The DuckDB tree of a Redshift query or change."""
+    tree = parse(sql)
+    if arguments:
+        tree = bind(tree, arguments)
+    if isinstance(tree, exp.Command):
+        raise unsupported(f"The statement {sql.split(None, 1)[0].upper()} in this form")
+    return translate(tree, session.scope)
+
+
+def plan_query(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
+    """SELECT, WITH, VALUES; and SELECT ... INTO, which creates a table."""
+    tree = parse(reader.sql)
+    if isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge):
+        return plan_change(session, reader, arguments)
+    into = tree.args.get("into") if isinstance(tree, exp.Select) else None
+    if into is not None:
+        from localcloud.engines.sql.statements.tables import create_from_query
+
+        tree.set("into", None)
+        return create_from_query(session, into.this, tree, arguments, temporary=bool(into.args.get("temporary")))
+    if arguments:
+        tree = bind(tree, arguments)
+    return Plan("SELECT", query=to_sql(translate(tree, session.scope)))
+
+
+def plan_explain(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
+    """EXPLAIN: the engine's plan, a line a row."""
+    reader.expect("explain")
+    reader.accept("verbose")
+    inner = to_sql(translated(session, reader.rest(), arguments))
+    rows = session.fetch_all("explain " + inner)
+    lines = [line for row in rows for line in str(row[-1]).splitlines()]
+    values = exp.values([(line,) for line in lines] or [("",)], alias="plan", columns=["query plan"])
+    return Plan("EXPLAIN", query=to_sql(exp.select('"query plan" AS "QUERY PLAN"', dialect="duckdb").from_(values)))
+
+
+def plan_insert(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
+    """INSERT INTO ... VALUES or a query, with declared lengths held."""
+    tree = translated(session, reader.sql, arguments)
+    hold_lengths(session, tree)
+    return Plan("INSERT", action=lambda: session.run(to_sql(tree)))
+
+
+def plan_change(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
+    """UPDATE, DELETE and MERGE."""
+    sql = reader.sql
+    words = reader.words(2)
+    if words[0] == "delete" and words[1] != "from":
+        sql = sql[: reader.tokens[0].end + 1] + " from" + sql[reader.tokens[0].end + 1 :]
+    if words[0] == "merge" and reader.sql.lower().rstrip().endswith("duplicates"):
+        raise unsupported("MERGE ... REMOVE DUPLICATES")
+    tree = translated(session, sql, arguments)
+    return Plan(words[0].upper(), action=lambda: session.run(to_sql(tree)))
+
+
+def plan_truncate(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
+    """TRUNCATE, which in Redshift commits the transaction that it is in."""
+    reader.expect("truncate")
+    reader.accept("table")
+    name = reader.name()
+    reader.finish()
+    table = exp.table_(name.name, db=name.schema, catalog=name.database, quoted=True)
+
+    def action() -> None:
+        session.run(f"delete from {to_sql(table)}")  # noqa: S608 the name is quoted
+        if session.in_transaction:
+            session.commit()
+            session.begin()
+
+    return Plan("TRUNCATE", action=action)
+
+
+def hold_lengths(session: Session, tree: Any) -> None:
+    """Make an INSERT fail on a value that is longer than its column's declared type, as Redshift does."""
+    target = tree.this
+    columns: list[str] | None = None
+    if isinstance(target, exp.Schema):
+        columns = [column.name for column in target.expressions]
+        target = target.this
+    limits = column_limits(session, target)
+    if not limits or tree.expression is None:
+        return
+    order = columns or [name for name, _ in all_columns(session, target)]
+    bounds = [limits.get(name) for name in order]
+    if not any(bounds):
+        return
+    source = tree.expression
+    if isinstance(source, exp.Values):
+        for row in source.expressions:
+            if not isinstance(row, exp.Tuple):
+                continue
+            for value, bound in zip(list(row.expressions), bounds, strict=False):
+                if bound and not _is_default(value):
+                    value.replace(bounded(value.copy(), bound))
+        return
+    if not isinstance(source, exp.Query):
+        return
+    aliases = [f"c{index}" for index in range(len(order))]
+    inner = exp.Subquery(
+        this=source.copy(),
+        alias=exp.TableAlias(this=exp.to_identifier("source"), columns=[exp.to_identifier(a) for a in aliases]),
+    )
+    if source.args.get("with_") and isinstance(source, exp.Select):
+        inner = exp.Subquery(this=source.copy(), alias=inner.args["alias"])
+    projections = [
+        bounded(exp.column(alias), bound) if bound else exp.column(alias)
+        for alias, bound in zip(aliases, bounds, strict=True)
+    ]
+    source.replace(exp.Select(expressions=projections).from_(inner))
+
+
+def bounded(value: Any, limit: int) -> Any:
+    """``value`` as text of at most ``limit`` bytes, or an error when it is longer."""
+    text = exp.Cast(this=value, to=exp.DataType.build("VARCHAR"))
+    return functions.macro("bounded_or_error", text, exp.Literal.number(limit))
+
+
+def _is_default(value: Any) -> bool:
+    return (isinstance(value, exp.Column | exp.Var) and value.name.lower() == "default") or isinstance(value, exp.Null)
+
+
+def locate(session: Session, table: Any) -> tuple[str, str] | None:
+    """(schema, name) of a table of this database; None for a temporary or missing one."""
+    name, schema = table.name.lower(), (table.db or "").lower() or None
+    schemas = [schema] if schema else session.settings.schemas()
+    if schema is None:
+        temporary = session.connection.execute(
+            "select 1 from duckdb_tables() where temporary and table_name = ?", [name]
+        ).fetchone()
+        if temporary:
+            return None
+    for candidate in schemas:
+        found = session.connection.execute(
+            "select 1 from duckdb_tables() where database_name = ? and schema_name = ? and table_name = ? "
+            "union all select 1 from duckdb_views() where database_name = ? and schema_name = ? and view_name = ?",
+            [session.database, candidate, name, session.database, candidate, name],
+        ).fetchone()
+        if found:
+            return candidate, name
+    return None
+
+
+def column_limits(session: Session, table: Any) -> dict[str, int]:
+    """Declared lengths (bytes) of a table's character columns."""
+    from localcloud.engines.sql.types import character_limit
+
+    place = locate(session, table)
+    if place is None:
+        return {}
+    rows = session.connection.execute(
+        f'select column_name, declared_type from "{session.database}".pg_internal.columns '  # noqa: S608
+        "where schema_name = ? and relation_name = ?",
+        list(place),
+    ).fetchall()
+    limits = {name: character_limit(declared) for name, declared in rows}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def all_columns(session: Session, table: Any) -> list[tuple[str, str]]:
+    """(name, DuckDB type) of a table's columns, in order. Raises SqlError when there is no such table."""
+    rows = session.fetch_all(f"describe {to_sql(exp.table_(table.name, db=table.db or None, quoted=True))}")
+    if not rows:
+        raise SqlError("42P01", f'relation "{table.name}" does not exist')
+    return [(str(row[0]), str(row[1])) for row in rows]
+
+
+def single_expression(session: Session, text: str) -> Any:
+    """A scalar expression, such as a default, translated."""
+    tree = translated(session, f"select {text}", [])
+    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1:
+        raise syntax_error(f"syntax error: not an expression: {text}")
+    return tree.expressions[0].unalias()
