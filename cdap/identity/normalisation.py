@@ -36,19 +36,16 @@ def _text(value: str) -> exp.Expr:
 
 
 def _replace_all(value: exp.Expr, pattern: str, replacement: str) -> exp.Expr:
-    """Redshift's REGEXP_REPLACE, which replaces every occurrence."""
-    return exp.RegexpReplace(this=value, expression=_text(pattern), replacement=_text(replacement))
+    """Redshift's REGEXP_REPLACE, which replaces every occurrence; sqlglot's own would ask for that with a flag."""
+    return exp.Anonymous(this="REGEXP_REPLACE", expressions=[value, _text(pattern), _text(replacement)])
 
 
 def _by_pattern(pattern: str, replacement: str) -> _Normaliser:
-    compiled = re.compile(pattern)
+    """`pattern` in POSIX syntax, without backslashes: Redshift reads those in literals as escapes."""
+    compiled = re.compile(pattern.replace("[:space:]", " \t\n\v\f\r"))
     return _Normaliser(
         lambda value: _replace_all(value, pattern, replacement), lambda value: compiled.sub(replacement, value)
     )
-
-
-def _trim_sql(value: exp.Expr) -> exp.Expr:
-    return _replace_all(value, "^[ \t\r\n]+|[ \t\r\n]+$", "")
 
 
 def _email_provider_sql(value: exp.Expr) -> exp.Expr:
@@ -75,19 +72,19 @@ def _email_provider(value: str) -> str:
 
 
 STEPS: dict[Step, _Normaliser] = {
-    "trim": _Normaliser(_trim_sql, lambda value: value.strip(" \t\r\n")),
+    "trim": _by_pattern("^[[:space:]]+|[[:space:]]+$", ""),
     "lower": _Normaliser(lambda value: exp.Lower(this=value), str.lower),
     "upper": _Normaliser(lambda value: exp.Upper(this=value), str.upper),
-    "collapse_spaces": _by_pattern("[ \t\r\n]+", " "),
+    "collapse_spaces": _by_pattern("[[:space:]]+", " "),
     "strip_accents": _Normaliser(
         lambda value: exp.func("translate", value, _text(_ACCENTED), _text(_PLAIN), dialect="redshift"),
         lambda value: value.translate(_ACCENTS),
     ),
     # What is neither blank nor ASCII punctuation nor digit counts as a letter, so that other scripts stay.
-    "letters": _by_pattern("[ \t\r\n0-9!-/:-@[-`{-~]+", ""),
+    "letters": _by_pattern("[[:space:]0-9!-/:-@[-`{-~]+", ""),
     "digits": _by_pattern("[^0-9]+", ""),
-    "letters_digits": _by_pattern("[ \t\r\n!-/:-@[-`{-~]+", ""),
-    "first_word": _by_pattern("[ \t\r\n-].*$", ""),
+    "letters_digits": _by_pattern("[[:space:]!-/:-@[-`{-~]+", ""),
+    "first_word": _by_pattern("[[:space:]-].*$", ""),
     "first_letter": _Normaliser(
         lambda value: exp.func("left", value, exp.Literal.number(1), dialect="redshift"), lambda value: value[:1]
     ),
