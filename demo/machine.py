@@ -22,6 +22,8 @@ from demo.airflow import Airflow, AirflowEndpoint
 
 # The role that Airflow's containers run under in AWS.
 TASK_ROLE = "cdap-airflow"
+# That of config/environments/dev.yaml: an account's stack is in one region.
+REGION = "eu-central-1"
 SOURCE_SECRET = "cdap/sources/shop"  # noqa: S105 - the secret's name
 
 
@@ -131,7 +133,7 @@ class Machine:
         with ThreadPoolExecutor(3) as pool:
             enterprise = pool.submit(self._start_enterprise, fill, progress)
             progress("starting the local cloud")
-            self.run("localcloud", "up")
+            self.run("localcloud", "up", "--region", REGION)
             airflow = pool.submit(self._start_airflow, progress)
             progress("deploying the platform's stack")
             self.run("cdap", "deploy", "--environment", "dev", "--out", str(self.state / "cdk.out"), env=self.owner)
