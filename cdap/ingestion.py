@@ -64,6 +64,21 @@ def crawl_target(parameters: Parameters, source: Source, load: Load) -> str:
     return f"s3://{parameters.lake_bucket}/{load_folder(source.name, load.load_id)}{source.schema_name}/"
 
 
+def crawl_targets(
+    parameters: Parameters, source: Source, load: Load, findings: Sequence[TableFinding]
+) -> list[dict[str, str]]:
+    """S3 targets for the crawler, one for each table that it has to discover: the table's folder of the load.
+
+    A target a table, and not their common folder, since a crawler takes folders of like schema under one target for
+    partitions of one table (AWS Glue: How does a crawler determine when to create partitions?).
+    """
+    return [
+        {"Path": f"s3://{parameters.lake_bucket}/{raw_folder(source, load.load_id, finding.table)}"}
+        for finding in findings
+        if finding.needs_crawl
+    ]
+
+
 def register_raw(
     glue: Any, parameters: Parameters, source: Source, load: Load, findings: Sequence[TableFinding]
 ) -> int:
