@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,15 @@ SIGNATURES: dict[tuple[str, str], str] = {
     ),
     ("core.responses", "request_scope"): "(account_id: str, region: str)",
     ("services.cloudformation.stacks", "_runs_on_worker_thread"): "(resource_type: str) -> bool",
+    ("app", "_send_response"): "(send, status, headers, body, *, head=False)",
+    ("services.s3", "_atomic_write"): "(fpath: str, data: bytes, *, text: bool = False)",
+    ("services.s3", "_complete_multipart_upload"): (
+        "(bucket_name: str, key: str, body: bytes, query_params: dict, headers: dict | None = None)"
+    ),
+    ("services.s3", "_get_object_data"): "(bucket_name: str, key: str, version_id: str | None = None) -> bytes | None",
+    ("services.s3", "_read_body"): "(bucket_name: str, key: str, obj: dict) -> bytes",
+    ("services.s3", "_version_body"): "(bucket: dict, bucket_name: str, key: str, v: dict) -> bytes | None",
+    ("services.s3", "_version_entry_from_record"): "(obj: dict, version_id: str, data) -> dict",
     ("services.sts", "get_state"): "() -> dict",
     ("services.sts", "load_persisted_state"): "(data: dict) -> None",
     ("services.sts", "register_session"): "(access_key: str, session: dict) -> None",
@@ -90,6 +100,16 @@ def value(module: str, name: str, kind: type) -> Any:
     if not isinstance(found, kind):
         raise ContractError(f"ministack.{module}.{name} is {type(found).__name__}, not {kind.__name__}")
     return found
+
+
+def rewrite(module: str, name: str, old: str, new: str) -> None:
+    """Change one expression inside a checked function of MiniStack. Raises :class:`ContractError`."""
+    source = textwrap.dedent(inspect.getsource(original(module, name)))
+    if source.count(old) != 1:
+        raise ContractError(f"ministack.{module}.{name} has {source.count(old)} times {old!r}, not once")
+    loaded = importlib.import_module(f"ministack.{module}")
+    code = compile(source.replace(old, new), f"{loaded.__file__} (rewritten)", "exec")
+    exec(code, loaded.__dict__)  # noqa: S102 the installed module's own source
 
 
 def replace(module: str, name: str, replacement: Callable[..., Any]) -> Any:

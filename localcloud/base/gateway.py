@@ -7,11 +7,13 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from localcloud.base.api_type import ApiType
 from localcloud.base.cloud import Cloud
@@ -44,6 +46,7 @@ class Gateway:
         from localcloud.base.durability import MiniStackStates, ServiceStates, persist_sessions
         from localcloud.base.identity import MiniStackIdentity
         from localcloud.base.mount import Mount
+        from localcloud.base.object_bodies import ObjectBodies
         from localcloud.base.ownership import Ownership
         from localcloud.services import registry
 
@@ -69,6 +72,7 @@ class Gateway:
         for service in self.services.values():
             types.update(service.cloudformation)
         Provisioners(self.cloud, types).install()
+        ObjectBodies(settings.paths.state / "spool").install()
         persist_sessions()
         self._app = contract.original("app", "app")
         self._states.load()
@@ -85,7 +89,17 @@ class Gateway:
             if path.startswith(_FOREIGN_PATHS) or path == "/health":
                 await _not_found(send, path)
                 return
+            if scope["method"] == "PUT":
+                self._note_object_body(scope)
         await self._app(scope, receive, send)
+
+    def _note_object_body(self, scope: Any) -> None:
+        from localcloud.base.mount import signing_scope
+        from localcloud.base.object_bodies import request_body_is_an_object, spools_body
+
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        spools_body.set(request_body_is_an_object("PUT", signing_scope(headers, query), query))
 
     async def serve(self) -> None:
         """Serve until :meth:`stop`; saves the state before it returns. Raises OSError when the port is taken."""
@@ -181,6 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
     if _in_use(settings.host, settings.port):
         log.error("port %d of %s is in use", settings.port, settings.host)
         return 1
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # connections, and the parts of uploads
     asyncio.run(_run(settings))
     return 0
 

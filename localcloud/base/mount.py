@@ -9,6 +9,7 @@ from typing import Any
 
 from localcloud.base import contract
 from localcloud.base.cloud import Credentials
+from localcloud.base.object_bodies import sends_from_disk
 from localcloud.base.ownership import Ownership
 from localcloud.base.service import Service
 
@@ -199,6 +200,7 @@ class Mount:
                 refused = self._ownership.refusal(routed, operation)
             if refused is not None:
                 return self._error(scope or service, headers, "NotImplementedException", refused, 501)
+            sends_from_disk.set(service == "s3" and method == "GET")
             answer = await dispatch(method, path, headers, body, query_params, request_id)
             await self._request_done(service, operation)
             return answer
