@@ -23,7 +23,7 @@ from rich.table import Table
 
 from localcloud.servers import artifacts
 from localcloud.servers.machine import GATEWAY, SERVERS, Machine, MachineRunningError
-from localcloud.servers.process import PortInUseError, ServerError
+from localcloud.servers.process import PortInUseError, ServerError, StartCancelledError
 
 EXIT_FAILED, EXIT_RUNNING, EXIT_PORT_IN_USE, EXIT_INTERRUPTED = 1, 3, 4, 130
 
@@ -62,21 +62,15 @@ def up(
         raise typer.BadParameter(f"--account must have 12 digits, got {account!r}")
     machine = Machine(state)
     with _reported_errors(), _interruptible() as cancelled:
-        try:
-            machine.up(
-                account_id=account,
-                region=region,
-                gateway_port=int(port) if port and port != "free" else None,
-                new_ports=port == "free",
-                without=left_out,
-                report=_progress("Starting", machine.state),
-                cancelled=cancelled,
-            )
-        except ServerError:
-            if cancelled.is_set():
-                err.print("Interrupted; everything that had been started was ended.")
-                raise typer.Exit(EXIT_INTERRUPTED) from None
-            raise
+        machine.up(
+            account_id=account,
+            region=region,
+            gateway_port=int(port) if port and port != "free" else None,
+            new_ports=port == "free",
+            without=left_out,
+            report=_progress("Starting", machine.state),
+            cancelled=cancelled,
+        )
     if as_json:
         _print_json(machine.status())
         return
@@ -240,6 +234,8 @@ def _reported_errors() -> Iterator[None]:
         yield
     except MachineRunningError as error:
         _fail(error, EXIT_RUNNING)
+    except StartCancelledError as error:
+        _fail(error, EXIT_INTERRUPTED)
     except PortInUseError as error:
         err.print(escape(str(error)), style="red", highlight=False)
         err.print("`localcloud up --port free` chooses the ports that are taken anew.", highlight=False)

@@ -25,14 +25,13 @@ from urllib.parse import quote
 import httpx
 import psutil
 
-from localcloud.base.cloud import Paths
-from localcloud.base.settings import load_token
 from localcloud.servers.opensearch import OpenSearchServer
 from localcloud.servers.postgres import SUPERUSER, PostgresServer
 from localcloud.servers.process import (
     LOOPBACK,
     ServerError,
     ServerProcess,
+    StartCancelledError,
     accepts_connections,
     end_processes,
     free_port,
@@ -145,7 +144,8 @@ class Machine:
     ) -> None:
         """Start all servers side by side; returns once all are healthy, else ends what it started and raises.
 
-        `new_ports` chooses anew the ports that are taken. Raises MachineRunningError, PortInUseError, ServerError.
+        `new_ports` chooses anew the ports that are taken. Setting `cancelled` gives up. Raises MachineRunningError,
+        PortInUseError, StartCancelledError, ServerError, ArtifactError.
         """
         with self._exclusive("starting"):
             running = self.running()
@@ -156,8 +156,9 @@ class Machine:
                 )
             self._settle_account(account_id, region)
             addresses = self._settle_addresses(gateway_port, new_ports, without)
-            # Made here: the warehouse reads it, and may be up before the gateway, which would make it.
-            load_token(Paths(state=self.state, objects=self.state / "s3", logs=self.logs_dir))
+            token = self.state / "token"
+            if not token.exists():  # made here, for the gateway and the warehouse both read it when they start
+                write_private(token, secrets.token_urlsafe(32))
             starts = {name: start for name, start in self._starts(addresses).items() if name not in without}
             _start_all(starts, report, cancelled or threading.Event(), self._stop)
 
@@ -350,12 +351,13 @@ def _start_all(
 ) -> None:
     """Run all starts side by side. When one fails, or the caller is interrupted, all of them are ended again."""
     began = time.monotonic()
+    give_up = threading.Event()
     with ThreadPoolExecutor(len(starts)) as pool:
         futures: dict[Future[None], str] = {}
         try:
             for name, start in starts.items():
                 report(name, "starting", 0.0)
-                futures[pool.submit(start, cancelled)] = name
+                futures[pool.submit(start, give_up)] = name
             waiting = set(futures)
             while waiting:
                 # Short waits: a signal is seen between them.
@@ -365,9 +367,9 @@ def _start_all(
                     report(futures[future], "failed" if failed else "up", time.monotonic() - began)
                     future.result()
                 if cancelled.is_set():
-                    raise ServerError("the start was given up")
+                    raise StartCancelledError("the start of the local cloud was given up; what had started was ended")
         except BaseException:
-            cancelled.set()
+            give_up.set()
             wait(futures)
             for future, name in futures.items():
                 if future.exception() is None:

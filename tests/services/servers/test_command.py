@@ -23,6 +23,7 @@ from localcloud.servers.machine import MARK, SERVERS
 COMMAND = str(Path(sys.executable).with_name("localcloud"))
 # The search node takes most of the time; it has tests of its own.
 LIGHT = ("--without", "opensearch", "--without", "warehouse")
+LIGHTEST = (*LIGHT, "--without", "gateway")
 
 
 class Cloud:
@@ -170,7 +171,7 @@ def test_an_interrupted_up_leaves_nothing_behind(cloud: Cloud, number: signal.Si
 
 
 def test_two_ups_at_once_start_one_machine(cloud: Cloud) -> None:
-    commands = [cloud.start("up", *LIGHT) for _ in range(3)]
+    commands = [cloud.start("up", *LIGHTEST) for _ in range(3)]
     codes = sorted(command.wait(120) for command in commands)
     for command in commands:
         command.communicate()
@@ -179,7 +180,7 @@ def test_two_ups_at_once_start_one_machine(cloud: Cloud) -> None:
 
 
 def test_what_a_server_started_elsewhere_is_ended_by_down(cloud: Cloud) -> None:
-    cloud.ok("up", *LIGHT)
+    cloud.ok("up", *LIGHTEST)
     environment = {**os.environ, MARK: str(cloud.state)}
     stray = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"], env=environment, start_new_session=True
@@ -189,7 +190,7 @@ def test_what_a_server_started_elsewhere_is_ended_by_down(cloud: Cloud) -> None:
 
 
 def test_down_wipe_removes_the_state(cloud: Cloud) -> None:
-    cloud.ok("up", *LIGHT)
+    cloud.ok("up", *LIGHTEST)
     cloud.ok("down", "--wipe")
     assert not cloud.state.exists()
 
@@ -203,9 +204,9 @@ def test_wipe_does_not_remove_a_folder_that_holds_no_local_cloud(tmp_path: Path)
 
 
 def test_another_region_for_the_same_state_is_refused(cloud: Cloud) -> None:
-    cloud.ok("up", *LIGHT, "--region", "eu-west-1", "--account", "111122223333")
+    cloud.ok("up", *LIGHTEST, "--region", "eu-west-1", "--account", "111122223333")
     cloud.ok("down")
-    refused = cloud.run("up", *LIGHT, "--region", "us-west-2")
+    refused = cloud.run("up", *LIGHTEST, "--region", "us-west-2")
     assert refused.returncode == 1
     assert "has region eu-west-1, and us-west-2 was asked for" in refused.stderr
 
