@@ -93,18 +93,18 @@ def untracked(value: Any) -> Any:
     return [untracked(item) for item in value] if isinstance(value, list) else value
 
 
-def unread(value: Any, path: str = "") -> list[str]:
+def unread(value: Any, path: str | None = None) -> list[str]:
     """Paths of the members that nobody read, e.g. ``Rules[0].Filter``.
 
     An object that was taken as a whole (stored, copied) without a look inside counts as read.
     """
     if isinstance(value, TrackedList):
-        return [found for i, item in enumerate(value) for found in unread(item, f"{path}[{i}]")]
-    if not isinstance(value, TrackedObject) or (path and not value.touched):
+        return [found for i, item in enumerate(value) for found in unread(item, f"{path or ''}[{i}]")]
+    if not isinstance(value, TrackedObject) or (path is not None and not value.touched):
         return []
     found = []
     for key, item in value.members():
-        where = f"{path}.{key}" if path else key
+        where = key if path is None else f"{path}.{key}"
         if value.whole or key in value.read:
             found += unread(item, where)
         else:
