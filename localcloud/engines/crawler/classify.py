@@ -92,14 +92,22 @@ def classify_object(s3: Any, bucket: str, key: str, size: int) -> Classified:
     if head[:2] == b"\x1f\x8b":
         compression = "gzip"
         text = _gunzip(head, bucket, key)
-    complete = size <= SAMPLE_BYTES and compression == "none" or len(text) < SAMPLE_BYTES and size <= SAMPLE_BYTES
+    complete = (size <= SAMPLE_BYTES and compression == "none") or (len(text) < SAMPLE_BYTES and size <= SAMPLE_BYTES)
     found = _json_lines(text, complete) or _csv(text, complete)
     if found is None:
         return Classified("UNKNOWN", (), 0, compression)
     read = len(head) if complete else max(1, len(head))
     records = found.records if complete else round(found.records * size / read)
-    return Classified(found.classification, found.columns, records, compression, found.delimiter, found.header,
-                      found.quoted, found.properties)
+    return Classified(
+        found.classification,
+        found.columns,
+        records,
+        compression,
+        found.delimiter,
+        found.header,
+        found.quoted,
+        found.properties,
+    )
 
 
 def _read(s3: Any, bucket: str, key: str, start: int, length: int) -> bytes:
@@ -128,7 +136,7 @@ def _json_lines(data: bytes, complete: bool) -> Classified | None:
         text = data.decode() if complete else data[: data.rfind(b"\n") + 1].decode()
     except UnicodeDecodeError:
         return None
-    if not text.lstrip()[:1] == "{":
+    if text.lstrip()[:1] != "{":
         return None
     kinds: dict[str, str | None] = {}
     records = 0

@@ -50,8 +50,11 @@ def crawl(s3: Any, target: CrawlTarget, grouping: Grouping, stop: threading.Even
     if not listed and target.prefix and not target.prefix.endswith("/"):
         # An include path may name one object.
         folder = target.prefix.rsplit("/", 1)[0] + "/" if "/" in target.prefix else ""
-        listed = [o for o in _listed(s3, CrawlTarget(target.bucket, target.prefix), target.prefix, stop)
-                  if o[0] == target.prefix]
+        listed = [
+            o
+            for o in _listed(s3, CrawlTarget(target.bucket, target.prefix), target.prefix, stop)
+            if o[0] == target.prefix
+        ]
         prefix = folder
     read = _sampled(listed, target.sample_size)
 
@@ -68,8 +71,9 @@ def crawl(s3: Any, target: CrawlTarget, grouping: Grouping, stop: threading.Even
         # A file that the sample left out is taken to be as its folder's others are.
         found = classified.get(key) or by_folder[key.rsplit("/", 1)[0]]
         objects.append(CrawledObject(key, size, found))
-    return group_tables(objects, prefix, combine_compatible=grouping.combine_compatible,
-                        table_level=grouping.table_level)
+    return group_tables(
+        objects, prefix, combine_compatible=grouping.combine_compatible, table_level=grouping.table_level
+    )
 
 
 def _listed(s3: Any, target: CrawlTarget, prefix: str, stop: threading.Event) -> Iterator[tuple[str, int]]:
@@ -78,7 +82,7 @@ def _listed(s3: Any, target: CrawlTarget, prefix: str, stop: threading.Event) ->
         if stop.is_set():
             raise CrawlStopped
         for entry in page.get("Contents", []):
-            key, relative = entry["Key"], entry["Key"][len(prefix):]
+            key, relative = entry["Key"], entry["Key"][len(prefix) :]
             hidden = any(step.startswith(("_", ".")) for step in relative.split("/") if "=" not in step)
             if entry["Size"] and not hidden and not any(e.fullmatch(relative) for e in excluded):
                 yield key, int(entry["Size"])

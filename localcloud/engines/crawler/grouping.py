@@ -73,7 +73,7 @@ def group_tables(
     alike: Callable[[Sequence[Column], Sequence[Column]], bool] = combinable if combine_compatible else similar
     tree = _Folder(root)
     for found in objects:
-        steps = found.key[len(root):].split("/")[:-1]
+        steps = found.key[len(root) :].split("/")[:-1]
         folder = tree
         for step in steps:
             folder = folder.folders.setdefault(step, _Folder(f"{folder.path}{step}/"))
@@ -91,8 +91,10 @@ def _resolve(
     level = folder.path.count("/") + 1
     if table_level is not None and level < table_level:
         return everything
-    single = all(len(found) == 1 and found[0].root == f.path
-                 for found, (_, f) in zip(below, sorted(folder.folders.items()), strict=True))
+    single = all(
+        len(found) == 1 and found[0].root == f.path
+        for found, (_, f) in zip(below, sorted(folder.folders.items()), strict=True)
+    )
     if not everything or not single or len(own) > 1:
         return everything
     if not folder.folders or not (_one_table(everything, alike) or (table_level == level and _one_format(everything))):
@@ -100,9 +102,7 @@ def _resolve(
     return [_joined(folder, everything)]
 
 
-def _own_candidates(
-    folder: _Folder, alike: Callable[[Sequence[Column], Sequence[Column]], bool]
-) -> list[_Candidate]:
+def _own_candidates(folder: _Folder, alike: Callable[[Sequence[Column], Sequence[Column]], bool]) -> list[_Candidate]:
     """The objects directly in a folder: one candidate when they are alike, else each kind by itself."""
     groups: list[_Candidate] = []
     for found in sorted(folder.objects, key=lambda o: o.key):
@@ -121,9 +121,7 @@ def _own_candidates(
     return groups
 
 
-def _one_table(
-    candidates: list[_Candidate], alike: Callable[[Sequence[Column], Sequence[Column]], bool]
-) -> bool:
+def _one_table(candidates: list[_Candidate], alike: Callable[[Sequence[Column], Sequence[Column]], bool]) -> bool:
     first = candidates[0]
     if len({_depth(c) for c in candidates}) > 1 or not _one_format(candidates):
         return False
@@ -150,7 +148,7 @@ def _joined(folder: _Folder, candidates: list[_Candidate]) -> _Candidate:
     columns: list[Column] = []
     for candidate in candidates:
         columns = merge_columns(columns, candidate.columns)
-        step = candidate.root[len(folder.path):].rstrip("/")
+        step = candidate.root[len(folder.path) :].rstrip("/")
         leaves += [((step, *steps), path, objects) for steps, path, objects in candidate.leaves]
     return _Candidate(folder.path, leaves, columns, candidates[0].sample)
 

@@ -27,10 +27,23 @@ class Column:
 def arrow_to_hive(kind: pa.DataType) -> str:
     """The Hive type that Glue gives a Parquet column of an Arrow type."""
     simple = {
-        pa.bool_(): "boolean", pa.int8(): "tinyint", pa.int16(): "smallint", pa.int32(): "int", pa.int64(): "bigint",
-        pa.uint8(): "smallint", pa.uint16(): "int", pa.uint32(): "bigint", pa.uint64(): "decimal(20,0)",
-        pa.float16(): "float", pa.float32(): "float", pa.float64(): "double", pa.date32(): "date",
-        pa.string(): "string", pa.large_string(): "string", pa.binary(): "binary", pa.large_binary(): "binary",
+        pa.bool_(): "boolean",
+        pa.int8(): "tinyint",
+        pa.int16(): "smallint",
+        pa.int32(): "int",
+        pa.int64(): "bigint",
+        pa.uint8(): "smallint",
+        pa.uint16(): "int",
+        pa.uint32(): "bigint",
+        pa.uint64(): "decimal(20,0)",
+        pa.float16(): "float",
+        pa.float32(): "float",
+        pa.float64(): "double",
+        pa.date32(): "date",
+        pa.string(): "string",
+        pa.large_string(): "string",
+        pa.binary(): "binary",
+        pa.large_binary(): "binary",
         pa.null(): "string",
     }
     if kind in simple:
@@ -45,7 +58,9 @@ def arrow_to_hive(kind: pa.DataType) -> str:
     if pa.types.is_dictionary(kind):
         return arrow_to_hive(kind.value_type)
     if pa.types.is_struct(kind):
-        inner = ",".join(f"{kind.field(i).name.lower()}:{arrow_to_hive(kind.field(i).type)}" for i in range(kind.num_fields))
+        inner = ",".join(
+            f"{kind.field(i).name.lower()}:{arrow_to_hive(kind.field(i).type)}" for i in range(kind.num_fields)
+        )
         return f"struct<{inner}>"
     if pa.types.is_map(kind):
         return f"map<{arrow_to_hive(kind.key_type)},{arrow_to_hive(kind.item_type)}>"

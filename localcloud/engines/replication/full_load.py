@@ -69,8 +69,14 @@ class FullLoad:
     """
 
     def __init__(
-        self, source: pg.SourceSettings, target: S3Target, mappings: TableMappings, options: FullLoadOptions,
-        s3: Callable[[], Any], report: Callable[[TableProgress], None], stop: threading.Event,
+        self,
+        source: pg.SourceSettings,
+        target: S3Target,
+        mappings: TableMappings,
+        options: FullLoadOptions,
+        s3: Callable[[], Any],
+        report: Callable[[TableProgress], None],
+        stop: threading.Event,
     ) -> None:
         self._source, self._target, self._mappings, self._options = source, target, mappings, options
         self._s3, self._report, self._stop = s3, report, stop
@@ -174,9 +180,7 @@ class FullLoad:
         else:
             self._update(progress, state=COMPLETED, rows=rows, ended_at=datetime.now(UTC))
 
-    def _copy(
-        self, progress: TableProgress, table: SelectedTable, columns: list[ColumnPlan], snapshot: str
-    ) -> int:
+    def _copy(self, progress: TableProgress, table: SelectedTable, columns: list[ColumnPlan], snapshot: str) -> int:
         s3 = self._s3()
         schema, name = self._target_names(table)
         if self._options.delete_earlier:

@@ -23,8 +23,17 @@ FILTER_OPERATORS = {
     "notnull": 0,
 }
 NEGATIVE_OPERATORS = {"noteq", "notbetween", "notnull"}
-RENAMING_ACTIONS = {"rename", "add-prefix", "add-suffix", "remove-prefix", "remove-suffix", "replace-prefix",
-                    "replace-suffix", "convert-lowercase", "convert-uppercase"}
+RENAMING_ACTIONS = {
+    "rename",
+    "add-prefix",
+    "add-suffix",
+    "remove-prefix",
+    "remove-suffix",
+    "replace-prefix",
+    "replace-suffix",
+    "convert-lowercase",
+    "convert-uppercase",
+}
 COLUMN_ACTIONS = {"include-column", "remove-column"}
 
 
@@ -94,7 +103,7 @@ class TransformationRule:
             case "remove-suffix":
                 return name.removesuffix(self.value)
             case "replace-prefix":
-                return self.value + name[len(self.old_value):] if name.startswith(self.old_value) else name
+                return self.value + name[len(self.old_value) :] if name.startswith(self.old_value) else name
             case "replace-suffix":
                 return name[: -len(self.old_value)] + self.value if name.endswith(self.old_value) else name
         raise MappingError(f"rule {self.rule_id}: {self.action} does not change a name")
@@ -239,9 +248,7 @@ def _condition(given: Mapping[str, Any], where: str) -> FilterCondition:
     operator = _need(given, "filter-operator", where)
     if operator not in FILTER_OPERATORS:
         hint = " (less than or equal is called ste)" if operator == "lte" else ""
-        raise MappingError(
-            f"{where}: filter-operator {operator!r} is not one of {', '.join(FILTER_OPERATORS)}{hint}"
-        )
+        raise MappingError(f"{where}: filter-operator {operator!r} is not one of {', '.join(FILTER_OPERATORS)}{hint}")
     wanted = {0: (), 1: ("value",), 2: ("start-value", "end-value")}[FILTER_OPERATORS[operator]]
     return FilterCondition(operator, tuple(str(_need(given, key, where)) for key in wanted))
 

@@ -46,7 +46,7 @@ class S3Target:
         return f"{folder}/{schema}/{table}/" if folder else f"{schema}/{table}/"
 
     def load_key(self, schema: str, table: str, number: int) -> str:
-        """Key of the n-th file: "DMS names files created during a full load using an incremental hexadecimal counter"."""
+        """Key of the n-th file: "using an incremental hexadecimal counter" ("Using Amazon S3 as a target")."""
         return f"{self.table_prefix(schema, table)}LOAD{number:08X}{self.extension}"
 
 

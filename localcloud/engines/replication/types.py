@@ -70,9 +70,33 @@ _SIMPLE = {
 }
 _LOBS = {"text", "json", "xml", "character varying", "jsonb", "hstore", "tsvector", "tsquery"}
 _WSTRINGS = {
-    "uuid", "inet", "cidr", "macaddr", "macaddr8", "interval", "money", "point", "line", "lseg", "box", "path",
-    "polygon", "circle", "character", "name", '"char"', "bpchar", "citext", "pg_lsn", "int4range", "int8range",
-    "numrange", "daterange", "tsrange", "tstzrange", "regclass",
+    "uuid",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "interval",
+    "money",
+    "point",
+    "line",
+    "lseg",
+    "box",
+    "path",
+    "polygon",
+    "circle",
+    "character",
+    "name",
+    '"char"',
+    "bpchar",
+    "citext",
+    "pg_lsn",
+    "int4range",
+    "int8range",
+    "numrange",
+    "daterange",
+    "tsrange",
+    "tstzrange",
+    "regclass",
 }
 
 
@@ -84,8 +108,14 @@ def plan_column(column: SourceColumn, target: str, settings: TypeSettings) -> Co
     name = sql.Identifier(column.name)
     kind = column.type
 
-    def plan(dms: str, arrow: pa.DataType, select: sql.Composable, *, wire: pa.DataType | None = None,
-             csv: sql.Composable | None = None) -> ColumnPlan:
+    def plan(
+        dms: str,
+        arrow: pa.DataType,
+        select: sql.Composable,
+        *,
+        wire: pa.DataType | None = None,
+        csv: sql.Composable | None = None,
+    ) -> ColumnPlan:
         return ColumnPlan(column.name, target, dms, arrow, wire or arrow, select, csv or select)
 
     if kind in _SIMPLE:
@@ -145,5 +175,12 @@ def _plan_numeric(column: SourceColumn, target: str, settings: TypeSettings) -> 
         )
     cast = sql.SQL("{}::numeric({},{})").format(name, sql.Literal(precision), sql.Literal(scale))
     arrow = pa.decimal128(precision, scale)
-    return ColumnPlan(column.name, target, f"NUMERIC({precision},{scale})", arrow, arrow, name if match else cast,
-                      name if match else cast)
+    return ColumnPlan(
+        column.name,
+        target,
+        f"NUMERIC({precision},{scale})",
+        arrow,
+        arrow,
+        name if match else cast,
+        name if match else cast,
+    )

@@ -50,8 +50,9 @@ class TableFiles:
 class CsvWriter(io.RawIOBase):
     """Takes the rows of `COPY ... TO STDOUT (FORMAT csv)`, one a call, and writes them to one or more objects."""
 
-    def __init__(self, files: TableFiles, header: Sequence[str], progress: Callable[[int], None],
-                 stop: threading.Event) -> None:
+    def __init__(
+        self, files: TableFiles, header: Sequence[str], progress: Callable[[int], None], stop: threading.Event
+    ) -> None:
         super().__init__()
         self._files, self._progress, self._stop = files, progress, stop
         target = files.target
@@ -61,7 +62,7 @@ class CsvWriter(io.RawIOBase):
             cells = (_csv_cell(name, target.csv_delimiter) for name in header)
             self._header = target.csv_delimiter.join(cells).encode() + self._ending
         self._object: ObjectStream | None = None
-        self._sink: IO[bytes] | ObjectStream | None = None
+        self._sink: gzip.GzipFile | ObjectStream | None = None
         self._chunk = bytearray()
         self._size = 0
         self.rows = 0
@@ -95,8 +96,11 @@ class CsvWriter(io.RawIOBase):
 
     def _open(self) -> None:
         self._object = self._files.open()
-        self._sink = gzip.GzipFile(fileobj=self._object, mode="wb", compresslevel=6, mtime=0) \
-            if self._files.target.gzip else self._object
+        self._sink = (
+            gzip.GzipFile(fileobj=self._object, mode="wb", compresslevel=6, mtime=0)
+            if self._files.target.gzip
+            else self._object
+        )
         self._size = 0
         self._chunk += self._header
 
@@ -117,8 +121,12 @@ class CsvWriter(io.RawIOBase):
 
 
 def copy_csv(
-    connection: Any, statement: sql.Composed, files: TableFiles, columns: Sequence[ColumnPlan],
-    progress: Callable[[int], None], stop: threading.Event,
+    connection: Any,
+    statement: sql.Composed,
+    files: TableFiles,
+    columns: Sequence[ColumnPlan],
+    progress: Callable[[int], None],
+    stop: threading.Event,
 ) -> int:
     """Copies the rows of a query into CSV files; returns how many. An empty result makes no file."""
     target = files.target
@@ -139,8 +147,13 @@ def copy_csv(
 
 
 def copy_parquet(
-    connection: Any, statement: sql.Composed, files: TableFiles, columns: Sequence[ColumnPlan],
-    progress: Callable[[int], None], stop: threading.Event, transferred_at: Callable[[], datetime],
+    connection: Any,
+    statement: sql.Composed,
+    files: TableFiles,
+    columns: Sequence[ColumnPlan],
+    progress: Callable[[int], None],
+    stop: threading.Event,
+    transferred_at: Callable[[], datetime],
 ) -> int:
     """Copies the rows of a query into Parquet files; returns how many. An empty result makes no file.
 
@@ -160,7 +173,7 @@ def copy_parquet(
             failure.append(error)
 
     producer = threading.Thread(target=produce, name="dms-copy", daemon=True)
-    pipe = os.fdopen(read_fd, "rb", buffering=1 << 20)
+    pipe = io.BufferedReader(io.FileIO(read_fd, "rb"), 1 << 20)
     producer.start()
     writer = _ParquetWriter(files, columns, transferred_at)
     try:
@@ -209,8 +222,9 @@ def _batches(pipe: IO[bytes], columns: Sequence[ColumnPlan]) -> Any:
 
 
 class _ParquetWriter:
-    def __init__(self, files: TableFiles, columns: Sequence[ColumnPlan],
-                 transferred_at: Callable[[], datetime]) -> None:
+    def __init__(
+        self, files: TableFiles, columns: Sequence[ColumnPlan], transferred_at: Callable[[], datetime]
+    ) -> None:
         self._files, self._columns, self._transferred_at = files, columns, transferred_at
         target = files.target
         fields = [pa.field(name, pa.string()) for name in _leading_names(target)]

@@ -38,8 +38,15 @@ TYPES: Mapping[str, ApiType] = {
         describe="describe_replication_instances",
         describe_arguments=_by_arn("replication-instance-arn"),
         defaults=lambda stack, logical_id: {"ReplicationInstanceIdentifier": f"{stack}-{logical_id}".lower()},
-        replaced=frozenset({"AvailabilityZone", "KmsKeyId", "PubliclyAccessible", "ReplicationSubnetGroupIdentifier",
-                            "ResourceIdentifier"}),
+        replaced=frozenset(
+            {
+                "AvailabilityZone",
+                "KmsKeyId",
+                "PubliclyAccessible",
+                "ReplicationSubnetGroupIdentifier",
+                "ResourceIdentifier",
+            }
+        ),
         update_omits=frozenset({"Tags"}),
         ready=lambda d: d["ReplicationInstances"][0]["ReplicationInstanceStatus"] == "available",
     ),

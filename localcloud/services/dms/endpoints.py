@@ -16,15 +16,27 @@ PRINCIPAL = "dms.amazonaws.com"
 SOURCE_ENGINES = {"postgres": "PostgreSQL", "aurora-postgresql": "Amazon Aurora PostgreSQL"}
 TARGET_ENGINES = {"s3": "Amazon S3"}
 
-_EXTRA_BOOLEANS = {"mapbooleanasboolean": "MapBooleanAsBoolean", "addcolumnname": "AddColumnName",
-                   "includeopforfullload": "IncludeOpForFullLoad", "rfc4180": "Rfc4180",
-                   "parquettimestampinmillisecond": "ParquetTimestampInMillisecond"}
-_EXTRA_TEXTS = {"bucketname": "BucketName", "bucketfolder": "BucketFolder", "dataformat": "DataFormat",
-                "compressiontype": "CompressionType", "csvdelimiter": "CsvDelimiter",
-                "csvrowdelimiter": "CsvRowDelimiter", "csvnullvalue": "CsvNullValue",
-                "timestampcolumnname": "TimestampColumnName", "parquetversion": "ParquetVersion",
-                "afterconnectscript": "AfterConnectScript", "encryptionmode": "EncryptionMode",
-                "serversideencryptionkmskeyid": "ServerSideEncryptionKmsKeyId"}
+_EXTRA_BOOLEANS = {
+    "mapbooleanasboolean": "MapBooleanAsBoolean",
+    "addcolumnname": "AddColumnName",
+    "includeopforfullload": "IncludeOpForFullLoad",
+    "rfc4180": "Rfc4180",
+    "parquettimestampinmillisecond": "ParquetTimestampInMillisecond",
+}
+_EXTRA_TEXTS = {
+    "bucketname": "BucketName",
+    "bucketfolder": "BucketFolder",
+    "dataformat": "DataFormat",
+    "compressiontype": "CompressionType",
+    "csvdelimiter": "CsvDelimiter",
+    "csvrowdelimiter": "CsvRowDelimiter",
+    "csvnullvalue": "CsvNullValue",
+    "timestampcolumnname": "TimestampColumnName",
+    "parquetversion": "ParquetVersion",
+    "afterconnectscript": "AfterConnectScript",
+    "encryptionmode": "EncryptionMode",
+    "serversideencryptionkmskeyid": "ServerSideEncryptionKmsKeyId",
+}
 _EXTRA_NUMBERS = {"maxfilesize": "MaxFileSize", "executetimeout": "ExecuteTimeout"}
 
 
@@ -35,7 +47,9 @@ def check_endpoint(endpoint: Mapping[str, Any]) -> None:
         raise invalid(f"EndpointType is {kind!r}; it must be source or target")
     engines = SOURCE_ENGINES if kind == "source" else TARGET_ENGINES
     if engine not in engines:
-        raise unsupported(f"the engine {engine!r} is not supported for a {kind} endpoint (supported: {', '.join(engines)})")
+        raise unsupported(
+            f"the engine {engine!r} is not supported for a {kind} endpoint (supported: {', '.join(engines)})"
+        )
     if endpoint.get("SslMode", "none") not in pg.SSL_MODES:
         raise invalid(f"SslMode is {endpoint['SslMode']!r}; it must be one of {', '.join(pg.SSL_MODES)}")
     if kind == "target":

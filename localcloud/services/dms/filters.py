@@ -11,7 +11,9 @@ Filters = Sequence[Mapping[str, Any]]
 
 
 def apply_filters(
-    items: Sequence[dict[str, Any]], filters: Filters | None, fields: Mapping[str, Callable[[dict[str, Any]], str]],
+    items: Sequence[dict[str, Any]],
+    filters: Filters | None,
+    fields: Mapping[str, Callable[[dict[str, Any]], str]],
     what: str,
 ) -> list[dict[str, Any]]:
     """The items that pass every filter (a filter passes when one of its values is equal).
@@ -23,8 +25,10 @@ def apply_filters(
     for given in filters or []:
         name = given.get("Name", "")
         if name not in fields:
-            raise AwsError("InvalidParameterValueException",
-                           f"{what}: the filter {name!r} is not supported (supported: {', '.join(sorted(fields))})")
+            raise AwsError(
+                "InvalidParameterValueException",
+                f"{what}: the filter {name!r} is not supported (supported: {', '.join(sorted(fields))})",
+            )
         values = set(given.get("Values") or [])
         found = [item for item in found if fields[name](item) in values]
     if filters and not found:
@@ -40,7 +44,9 @@ def page(items: Sequence[Any], marker: str | None, max_records: int | None, key:
     try:
         start = int(marker) if marker else 0
     except ValueError:
-        raise AwsError("InvalidParameterValueException", f"Marker {marker!r} is not one that this service gave") from None
+        raise AwsError(
+            "InvalidParameterValueException", f"Marker {marker!r} is not one that this service gave"
+        ) from None
     answer: dict[str, Any] = {key: list(items[start : start + size])}
     if start + size < len(items):
         answer["Marker"] = str(start + size)

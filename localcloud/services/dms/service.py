@@ -25,8 +25,15 @@ Tags = list[dict[str, str]]
 VPC_ROLE = "dms-vpc-role"
 ENGINE_VERSION = "3.6.1"
 _ALPHABET = string.ascii_uppercase + string.digits
-_ARN_PARAMETERS = ("ReplicationTaskArn", "EndpointArn", "ReplicationInstanceArn", "SourceEndpointArn",
-                   "TargetEndpointArn", "ResourceArn", "ReplicationSubnetGroupIdentifier")
+_ARN_PARAMETERS = (
+    "ReplicationTaskArn",
+    "EndpointArn",
+    "ReplicationInstanceArn",
+    "SourceEndpointArn",
+    "TargetEndpointArn",
+    "ResourceArn",
+    "ReplicationSubnetGroupIdentifier",
+)
 
 
 def now() -> float:
@@ -71,7 +78,10 @@ class DatabaseMigrationService(TaskOperations, Service):
     # subnet groups ---------------------------------------------------------------------------------------------------
 
     def create_replication_subnet_group(
-        self, ReplicationSubnetGroupIdentifier: str, ReplicationSubnetGroupDescription: str, SubnetIds: list[str],
+        self,
+        ReplicationSubnetGroupIdentifier: str,
+        ReplicationSubnetGroupDescription: str,
+        SubnetIds: list[str],
         Tags: Tags | None = None,
     ) -> dict[str, Any]:
         identifier = ReplicationSubnetGroupIdentifier.lower()
@@ -85,7 +95,9 @@ class DatabaseMigrationService(TaskOperations, Service):
         return {"ReplicationSubnetGroup": group}
 
     def modify_replication_subnet_group(
-        self, ReplicationSubnetGroupIdentifier: str, SubnetIds: list[str] | None = None,
+        self,
+        ReplicationSubnetGroupIdentifier: str,
+        SubnetIds: list[str] | None = None,
         ReplicationSubnetGroupDescription: str | None = None,
     ) -> dict[str, Any]:
         identifier = ReplicationSubnetGroupIdentifier.lower()
@@ -115,7 +127,8 @@ class DatabaseMigrationService(TaskOperations, Service):
         self, Filters: Filters | None = None, MaxRecords: int | None = None, Marker: str | None = None
     ) -> dict[str, Any]:
         found = apply_filters(
-            list(self.state["subnet_groups"].values()), Filters,
+            list(self.state["subnet_groups"].values()),
+            Filters,
             {"replication-subnet-group-id": lambda g: str(g["ReplicationSubnetGroupIdentifier"])},
             "replication subnet groups",
         )
@@ -129,7 +142,7 @@ class DatabaseMigrationService(TaskOperations, Service):
             raise AwsError(
                 "AccessDeniedFault",
                 f"The IAM Role {arn} is not configured properly ({error.message}). DMS needs this role by this name in "
-                "the account: see \"Creating the IAM roles to use with AWS DMS\"",
+                'the account: see "Creating the IAM roles to use with AWS DMS"',
             ) from error
 
     def _subnet_group(self, identifier: str, description: str, subnet_ids: list[str]) -> dict[str, Any]:
@@ -150,8 +163,11 @@ class DatabaseMigrationService(TaskOperations, Service):
             "VpcId": subnets[0]["VpcId"],
             "SubnetGroupStatus": "Complete",
             "Subnets": [
-                {"SubnetIdentifier": s["SubnetId"], "SubnetAvailabilityZone": {"Name": s["AvailabilityZone"]},
-                 "SubnetStatus": "Active"}
+                {
+                    "SubnetIdentifier": s["SubnetId"],
+                    "SubnetAvailabilityZone": {"Name": s["AvailabilityZone"]},
+                    "SubnetStatus": "Active",
+                }
                 for s in subnets
             ],
         }
@@ -159,16 +175,28 @@ class DatabaseMigrationService(TaskOperations, Service):
     # replication instances -------------------------------------------------------------------------------------------
 
     def create_replication_instance(
-        self, ReplicationInstanceIdentifier: str, ReplicationInstanceClass: str, AllocatedStorage: int = 50,
-        VpcSecurityGroupIds: list[str] | None = None, AvailabilityZone: str | None = None,
-        ReplicationSubnetGroupIdentifier: str | None = None, PreferredMaintenanceWindow: str = "sun:06:00-sun:14:00",
-        MultiAZ: bool = False, EngineVersion: str = ENGINE_VERSION, AutoMinorVersionUpgrade: bool = True,
-        Tags: Tags | None = None, KmsKeyId: str | None = None, PubliclyAccessible: bool = True,
-        ResourceIdentifier: str | None = None, NetworkType: str = "IPV4",
+        self,
+        ReplicationInstanceIdentifier: str,
+        ReplicationInstanceClass: str,
+        AllocatedStorage: int = 50,
+        VpcSecurityGroupIds: list[str] | None = None,
+        AvailabilityZone: str | None = None,
+        ReplicationSubnetGroupIdentifier: str | None = None,
+        PreferredMaintenanceWindow: str = "sun:06:00-sun:14:00",
+        MultiAZ: bool = False,
+        EngineVersion: str = ENGINE_VERSION,
+        AutoMinorVersionUpgrade: bool = True,
+        Tags: Tags | None = None,
+        KmsKeyId: str | None = None,
+        PubliclyAccessible: bool = True,
+        ResourceIdentifier: str | None = None,
+        NetworkType: str = "IPV4",
     ) -> dict[str, Any]:
         identifier = ReplicationInstanceIdentifier.lower()
         if not ReplicationInstanceClass.startswith("dms."):
-            raise invalid(f"ReplicationInstanceClass {ReplicationInstanceClass!r} is not one of DMS's (dms.t3.medium ...)")
+            raise invalid(
+                f"ReplicationInstanceClass {ReplicationInstanceClass!r} is not one of DMS's (dms.t3.medium ...)"
+            )
         with self.lock:
             if any(i["ReplicationInstanceIdentifier"] == identifier for i in self.state["instances"].values()):
                 raise AwsError("ResourceAlreadyExistsFault", f"Replication instance {identifier} already exists")
@@ -202,11 +230,19 @@ class DatabaseMigrationService(TaskOperations, Service):
         return {"ReplicationInstance": {**self._shown_instance(instance), "ReplicationInstanceStatus": "creating"}}
 
     def modify_replication_instance(
-        self, ReplicationInstanceArn: str, AllocatedStorage: int | None = None, ApplyImmediately: bool = True,
-        ReplicationInstanceClass: str | None = None, VpcSecurityGroupIds: list[str] | None = None,
-        PreferredMaintenanceWindow: str | None = None, MultiAZ: bool | None = None, EngineVersion: str | None = None,
-        AllowMajorVersionUpgrade: bool = False, AutoMinorVersionUpgrade: bool | None = None,
-        ReplicationInstanceIdentifier: str | None = None, NetworkType: str | None = None,
+        self,
+        ReplicationInstanceArn: str,
+        AllocatedStorage: int | None = None,
+        ApplyImmediately: bool = True,
+        ReplicationInstanceClass: str | None = None,
+        VpcSecurityGroupIds: list[str] | None = None,
+        PreferredMaintenanceWindow: str | None = None,
+        MultiAZ: bool | None = None,
+        EngineVersion: str | None = None,
+        AllowMajorVersionUpgrade: bool = False,
+        AutoMinorVersionUpgrade: bool | None = None,
+        ReplicationInstanceIdentifier: str | None = None,
+        NetworkType: str | None = None,
     ) -> dict[str, Any]:
         if not ApplyImmediately:
             raise unsupported("ApplyImmediately false is not supported: there is no maintenance window here")
@@ -233,8 +269,9 @@ class DatabaseMigrationService(TaskOperations, Service):
             self.refuse_when_used("ReplicationInstanceArn", ReplicationInstanceArn, "Replication instance")
             del self.state["instances"][ReplicationInstanceArn]
             self.state["tags"].pop(ReplicationInstanceArn, None)
-            for key in [k for k, c in self.state["connections"].items()
-                        if c["ReplicationInstanceArn"] == ReplicationInstanceArn]:
+            for key in [
+                k for k, c in self.state["connections"].items() if c["ReplicationInstanceArn"] == ReplicationInstanceArn
+            ]:
                 del self.state["connections"][key]
             self.changed()
         return {"ReplicationInstance": {**self._shown_instance(instance), "ReplicationInstanceStatus": "deleting"}}
@@ -266,20 +303,40 @@ class DatabaseMigrationService(TaskOperations, Service):
     # endpoints -------------------------------------------------------------------------------------------------------
 
     def create_endpoint(
-        self, EndpointIdentifier: str, EndpointType: str, EngineName: str, Username: str | None = None,
-        Password: str | None = None, ServerName: str | None = None, Port: int | None = None,
-        DatabaseName: str | None = None, ExtraConnectionAttributes: str | None = None, KmsKeyId: str | None = None,
-        Tags: Tags | None = None, SslMode: str = "none", ServiceAccessRoleArn: str | None = None,
-        S3Settings: dict[str, Any] | None = None, PostgreSQLSettings: dict[str, Any] | None = None,
+        self,
+        EndpointIdentifier: str,
+        EndpointType: str,
+        EngineName: str,
+        Username: str | None = None,
+        Password: str | None = None,
+        ServerName: str | None = None,
+        Port: int | None = None,
+        DatabaseName: str | None = None,
+        ExtraConnectionAttributes: str | None = None,
+        KmsKeyId: str | None = None,
+        Tags: Tags | None = None,
+        SslMode: str = "none",
+        ServiceAccessRoleArn: str | None = None,
+        S3Settings: dict[str, Any] | None = None,
+        PostgreSQLSettings: dict[str, Any] | None = None,
         ResourceIdentifier: str | None = None,
     ) -> dict[str, Any]:
         identifier = EndpointIdentifier.lower()
         given = {
-            "EndpointIdentifier": identifier, "EndpointType": EndpointType.lower(), "EngineName": EngineName.lower(),
-            "Username": Username, "Password": Password, "ServerName": ServerName, "Port": Port,
-            "DatabaseName": DatabaseName, "ExtraConnectionAttributes": ExtraConnectionAttributes,
-            "KmsKeyId": KmsKeyId, "SslMode": SslMode, "ServiceAccessRoleArn": ServiceAccessRoleArn,
-            "S3Settings": S3Settings, "PostgreSQLSettings": PostgreSQLSettings,
+            "EndpointIdentifier": identifier,
+            "EndpointType": EndpointType.lower(),
+            "EngineName": EngineName.lower(),
+            "Username": Username,
+            "Password": Password,
+            "ServerName": ServerName,
+            "Port": Port,
+            "DatabaseName": DatabaseName,
+            "ExtraConnectionAttributes": ExtraConnectionAttributes,
+            "KmsKeyId": KmsKeyId,
+            "SslMode": SslMode,
+            "ServiceAccessRoleArn": ServiceAccessRoleArn,
+            "S3Settings": S3Settings,
+            "PostgreSQLSettings": PostgreSQLSettings,
         }
         endpoint = {k: v for k, v in given.items() if v is not None}
         endpoints.check_endpoint(endpoint)
@@ -293,19 +350,36 @@ class DatabaseMigrationService(TaskOperations, Service):
         return {"Endpoint": _shown_endpoint(endpoint)}
 
     def modify_endpoint(
-        self, EndpointArn: str, EndpointIdentifier: str | None = None, EndpointType: str | None = None,
-        EngineName: str | None = None, Username: str | None = None, Password: str | None = None,
-        ServerName: str | None = None, Port: int | None = None, DatabaseName: str | None = None,
-        ExtraConnectionAttributes: str | None = None, SslMode: str | None = None,
-        ServiceAccessRoleArn: str | None = None, S3Settings: dict[str, Any] | None = None,
-        PostgreSQLSettings: dict[str, Any] | None = None, ExactSettings: bool = False,
+        self,
+        EndpointArn: str,
+        EndpointIdentifier: str | None = None,
+        EndpointType: str | None = None,
+        EngineName: str | None = None,
+        Username: str | None = None,
+        Password: str | None = None,
+        ServerName: str | None = None,
+        Port: int | None = None,
+        DatabaseName: str | None = None,
+        ExtraConnectionAttributes: str | None = None,
+        SslMode: str | None = None,
+        ServiceAccessRoleArn: str | None = None,
+        S3Settings: dict[str, Any] | None = None,
+        PostgreSQLSettings: dict[str, Any] | None = None,
+        ExactSettings: bool = False,
     ) -> dict[str, Any]:
-        given = {
+        given: dict[str, Any] = {
             "EndpointIdentifier": EndpointIdentifier.lower() if EndpointIdentifier else None,
-            "EndpointType": EndpointType, "EngineName": EngineName, "Username": Username, "Password": Password,
-            "ServerName": ServerName, "Port": Port, "DatabaseName": DatabaseName,
-            "ExtraConnectionAttributes": ExtraConnectionAttributes, "SslMode": SslMode,
-            "ServiceAccessRoleArn": ServiceAccessRoleArn, "S3Settings": S3Settings,
+            "EndpointType": EndpointType,
+            "EngineName": EngineName,
+            "Username": Username,
+            "Password": Password,
+            "ServerName": ServerName,
+            "Port": Port,
+            "DatabaseName": DatabaseName,
+            "ExtraConnectionAttributes": ExtraConnectionAttributes,
+            "SslMode": SslMode,
+            "ServiceAccessRoleArn": ServiceAccessRoleArn,
+            "S3Settings": S3Settings,
             "PostgreSQLSettings": PostgreSQLSettings,
         }
         with self.lock:

@@ -17,55 +17,146 @@ from localcloud.engines.replication.s3_target import S3Target
 from localcloud.engines.replication.types import TypeSettings
 
 _S3_HONOURED = {
-    "ServiceAccessRoleArn", "BucketName", "BucketFolder", "DataFormat", "CompressionType", "CsvDelimiter",
-    "CsvRowDelimiter", "CsvNullValue", "Rfc4180", "AddColumnName", "TimestampColumnName", "IncludeOpForFullLoad",
-    "ParquetVersion", "ParquetTimestampInMillisecond", "MaxFileSize", "EncryptionMode", "ServerSideEncryptionKmsKeyId",
-    "RowGroupLength", "DataPageSize", "DictPageSizeLimit", "EncodingType", "EnableStatistics",
+    "ServiceAccessRoleArn",
+    "BucketName",
+    "BucketFolder",
+    "DataFormat",
+    "CompressionType",
+    "CsvDelimiter",
+    "CsvRowDelimiter",
+    "CsvNullValue",
+    "Rfc4180",
+    "AddColumnName",
+    "TimestampColumnName",
+    "IncludeOpForFullLoad",
+    "ParquetVersion",
+    "ParquetTimestampInMillisecond",
+    "MaxFileSize",
+    "EncryptionMode",
+    "ServerSideEncryptionKmsKeyId",
+    "RowGroupLength",
+    "DataPageSize",
+    "DictPageSizeLimit",
+    "EncodingType",
+    "EnableStatistics",
     "UseTaskStartTimeForFullLoadTimestamp",
 }
 # They speak of change data capture only.
-_S3_CDC_ONLY = {"CdcMaxBatchInterval", "CdcMinFileSize", "CdcPath", "CsvNoSupValue", "DatePartitionSequence",
-                "DatePartitionDelimiter", "DatePartitionTimezone"}
-_S3_MUST_BE_OFF = {"CdcInsertsOnly", "CdcInsertsAndUpdates", "DatePartitionEnabled", "UseCsvNoSupValue",
-                   "PreserveTransactions", "GlueCatalogGeneration", "AddTrailingPaddingCharacter"}
-_PG_HONOURED = {"DatabaseName", "Password", "Port", "ServerName", "Username", "SecretsManagerAccessRoleArn",
-                "SecretsManagerSecretId", "MapBooleanAsBoolean", "AfterConnectScript", "ExecuteTimeout"}
-_PG_CDC_ONLY = {"CaptureDdls", "DdlArtifactsSchema", "HeartbeatEnable", "HeartbeatSchema", "HeartbeatFrequency",
-                "SlotName", "PluginName", "MaxFileSize"}
+_S3_CDC_ONLY = {
+    "CdcMaxBatchInterval",
+    "CdcMinFileSize",
+    "CdcPath",
+    "CsvNoSupValue",
+    "DatePartitionSequence",
+    "DatePartitionDelimiter",
+    "DatePartitionTimezone",
+}
+_S3_MUST_BE_OFF = {
+    "CdcInsertsOnly",
+    "CdcInsertsAndUpdates",
+    "DatePartitionEnabled",
+    "UseCsvNoSupValue",
+    "PreserveTransactions",
+    "GlueCatalogGeneration",
+    "AddTrailingPaddingCharacter",
+}
+_PG_HONOURED = {
+    "DatabaseName",
+    "Password",
+    "Port",
+    "ServerName",
+    "Username",
+    "SecretsManagerAccessRoleArn",
+    "SecretsManagerSecretId",
+    "MapBooleanAsBoolean",
+    "AfterConnectScript",
+    "ExecuteTimeout",
+}
+_PG_CDC_ONLY = {
+    "CaptureDdls",
+    "DdlArtifactsSchema",
+    "HeartbeatEnable",
+    "HeartbeatSchema",
+    "HeartbeatFrequency",
+    "SlotName",
+    "PluginName",
+    "MaxFileSize",
+}
 _PG_MUST_BE_OFF = {"FailTasksOnLobTruncation", "TrimSpaceInChar", "DisableUnicodeSourceFilter"}
 
 _TASK_DEFAULTS: dict[str, Any] = {
     "TargetMetadata": {
-        "TargetSchema": "", "SupportLobs": True, "FullLobMode": False, "LobChunkSize": 64,
-        "LimitedSizeLobMode": True, "LobMaxSize": 32, "InlineLobMaxSize": 0, "LoadMaxFileSize": 0,
-        "ParallelLoadThreads": 0, "ParallelLoadBufferSize": 0, "BatchApplyEnabled": False,
-        "TaskRecoveryTableEnabled": False, "ParallelLoadQueuesPerThread": 0, "ParallelApplyThreads": 0,
-        "ParallelApplyBufferSize": 0, "ParallelApplyQueuesPerThread": 0,
+        "TargetSchema": "",
+        "SupportLobs": True,
+        "FullLobMode": False,
+        "LobChunkSize": 64,
+        "LimitedSizeLobMode": True,
+        "LobMaxSize": 32,
+        "InlineLobMaxSize": 0,
+        "LoadMaxFileSize": 0,
+        "ParallelLoadThreads": 0,
+        "ParallelLoadBufferSize": 0,
+        "BatchApplyEnabled": False,
+        "TaskRecoveryTableEnabled": False,
+        "ParallelLoadQueuesPerThread": 0,
+        "ParallelApplyThreads": 0,
+        "ParallelApplyBufferSize": 0,
+        "ParallelApplyQueuesPerThread": 0,
     },
     "FullLoadSettings": {
-        "TargetTablePrepMode": "DROP_AND_CREATE", "CreatePkAfterFullLoad": False,
-        "StopTaskCachedChangesApplied": False, "StopTaskCachedChangesNotApplied": False,
-        "MaxFullLoadSubTasks": 8, "TransactionConsistencyTimeout": 600, "CommitRate": 10000,
+        "TargetTablePrepMode": "DROP_AND_CREATE",
+        "CreatePkAfterFullLoad": False,
+        "StopTaskCachedChangesApplied": False,
+        "StopTaskCachedChangesNotApplied": False,
+        "MaxFullLoadSubTasks": 8,
+        "TransactionConsistencyTimeout": 600,
+        "CommitRate": 10000,
     },
-    "Logging": {"EnableLogging": False, "EnableLogContext": False, "LogComponents": [], "LogConfiguration": {},
-                "CloudWatchLogGroup": None, "CloudWatchLogStream": None},
+    "Logging": {
+        "EnableLogging": False,
+        "EnableLogContext": False,
+        "LogComponents": [],
+        "LogConfiguration": {},
+        "CloudWatchLogGroup": None,
+        "CloudWatchLogStream": None,
+    },
     "ErrorBehavior": {
-        "DataErrorPolicy": "LOG_ERROR", "DataTruncationErrorPolicy": "LOG_ERROR", "DataErrorEscalationPolicy":
-        "SUSPEND_TABLE", "DataErrorEscalationCount": 0, "TableErrorPolicy": "SUSPEND_TABLE",
-        "TableErrorEscalationPolicy": "STOP_TASK", "TableErrorEscalationCount": 0, "RecoverableErrorCount": -1,
-        "RecoverableErrorInterval": 5, "RecoverableErrorThrottling": True, "RecoverableErrorThrottlingMax": 1800,
-        "RecoverableErrorStopRetryAfterThrottlingMax": True, "FullLoadIgnoreConflicts": True,
-        "FailOnTransactionConsistencyBreached": False, "FailOnNoTablesCaptured": True, "EventErrorPolicy": "IGNORE",
+        "DataErrorPolicy": "LOG_ERROR",
+        "DataTruncationErrorPolicy": "LOG_ERROR",
+        "DataErrorEscalationPolicy": "SUSPEND_TABLE",
+        "DataErrorEscalationCount": 0,
+        "TableErrorPolicy": "SUSPEND_TABLE",
+        "TableErrorEscalationPolicy": "STOP_TASK",
+        "TableErrorEscalationCount": 0,
+        "RecoverableErrorCount": -1,
+        "RecoverableErrorInterval": 5,
+        "RecoverableErrorThrottling": True,
+        "RecoverableErrorThrottlingMax": 1800,
+        "RecoverableErrorStopRetryAfterThrottlingMax": True,
+        "FullLoadIgnoreConflicts": True,
+        "FailOnTransactionConsistencyBreached": False,
+        "FailOnNoTablesCaptured": True,
+        "EventErrorPolicy": "IGNORE",
         "DataMaskingErrorPolicy": "STOP_TASK",
-        "ApplyErrorDeletePolicy": "IGNORE_RECORD", "ApplyErrorInsertPolicy": "LOG_ERROR",
-        "ApplyErrorUpdatePolicy": "LOG_ERROR", "ApplyErrorEscalationPolicy": "LOG_ERROR",
-        "ApplyErrorEscalationCount": 0, "ApplyErrorFailOnTruncationDdl": False,
+        "ApplyErrorDeletePolicy": "IGNORE_RECORD",
+        "ApplyErrorInsertPolicy": "LOG_ERROR",
+        "ApplyErrorUpdatePolicy": "LOG_ERROR",
+        "ApplyErrorEscalationPolicy": "LOG_ERROR",
+        "ApplyErrorEscalationCount": 0,
+        "ApplyErrorFailOnTruncationDdl": False,
     },
 }
 # Groups that say nothing about a full load.
-_TASK_CDC_GROUPS = {"ControlTablesSettings", "StreamBufferSettings", "ChangeProcessingDdlHandlingPolicy",
-                    "ChangeProcessingTuning", "BeforeImageSettings", "LoopbackPreventionSettings", "TTSettings",
-                    "FailTaskWhenCleanTaskResourceFailed"}
+_TASK_CDC_GROUPS = {
+    "ControlTablesSettings",
+    "StreamBufferSettings",
+    "ChangeProcessingDdlHandlingPolicy",
+    "ChangeProcessingTuning",
+    "BeforeImageSettings",
+    "LoopbackPreventionSettings",
+    "TTSettings",
+    "FailTaskWhenCleanTaskResourceFailed",
+}
 _TASK_REFUSED_GROUPS = {"CharacterSetSettings", "PostProcessingRules"}
 _UNSUPPORTED_VALUES: dict[tuple[str, str], Any] = {
     ("TargetMetadata", "TargetSchema"): "",
@@ -100,7 +191,9 @@ def check_s3_settings(settings: Mapping[str, Any]) -> S3Target:
         raise unsupported("S3Settings.Rfc4180 false is not supported: CSV is written as RFC 4180 says")
     delimiter = _control(str(settings.get("CsvDelimiter", ",")))
     if len(delimiter.encode()) != 1 or delimiter in '"\r\n':
-        raise unsupported(f"S3Settings.CsvDelimiter {delimiter!r} is not supported: it must be one byte, no quote or newline")
+        raise unsupported(
+            f"S3Settings.CsvDelimiter {delimiter!r} is not supported: it must be one byte, no quote or newline"
+        )
     version = str(settings.get("ParquetVersion", "parquet-1-0")).lower().replace("_", "-")
     versions = {"parquet-1-0": "1.0", "parquet-2-0": "2.6"}
     if version not in versions:

@@ -66,9 +66,15 @@ class TaskOperations(Base):
     # operations ------------------------------------------------------------------------------------------------------
 
     def create_replication_task(
-        self, ReplicationTaskIdentifier: str, SourceEndpointArn: str, TargetEndpointArn: str,
-        ReplicationInstanceArn: str, MigrationType: str, TableMappings: str,
-        ReplicationTaskSettings: str | None = None, Tags: list[dict[str, str]] | None = None,
+        self,
+        ReplicationTaskIdentifier: str,
+        SourceEndpointArn: str,
+        TargetEndpointArn: str,
+        ReplicationInstanceArn: str,
+        MigrationType: str,
+        TableMappings: str,
+        ReplicationTaskSettings: str | None = None,
+        Tags: list[dict[str, str]] | None = None,
         ResourceIdentifier: str | None = None,
     ) -> dict[str, Any]:
         identifier = ReplicationTaskIdentifier.lower()
@@ -98,8 +104,12 @@ class TaskOperations(Base):
         return {"ReplicationTask": {**self._shown_task(task), "Status": "creating"}}
 
     def modify_replication_task(
-        self, ReplicationTaskArn: str, ReplicationTaskIdentifier: str | None = None, MigrationType: str | None = None,
-        TableMappings: str | None = None, ReplicationTaskSettings: str | None = None,
+        self,
+        ReplicationTaskArn: str,
+        ReplicationTaskIdentifier: str | None = None,
+        MigrationType: str | None = None,
+        TableMappings: str | None = None,
+        ReplicationTaskSettings: str | None = None,
     ) -> dict[str, Any]:
         with self.lock:
             task = self._task(ReplicationTaskArn)
@@ -136,8 +146,11 @@ class TaskOperations(Base):
             first_run = "ReplicationTaskStartDate" not in task
             _check_start_type(StartReplicationTaskType, first_run)
             started = time.time()
-            task.update(Status="starting", ReplicationTaskStartDate=started,
-                        Stats={"FreshStartDate": started, "StartDate": started, "FullLoadStartDate": started})
+            task.update(
+                Status="starting",
+                ReplicationTaskStartDate=started,
+                Stats={"FreshStartDate": started, "StartDate": started, "FullLoadStartDate": started},
+            )
             task.pop("LastFailureMessage", None)
             task.pop("StopReason", None)
             self.state["statistics"][ReplicationTaskArn] = []
@@ -168,7 +181,7 @@ class TaskOperations(Base):
             if task["Status"] in IN_WORK:
                 raise AwsError(
                     "InvalidResourceStateFault",
-                    f"Replication Task {ReplicationTaskArn} cannot be deleted, invalid state {task['Status']}; stop it first",
+                    f"Replication Task {ReplicationTaskArn} cannot be deleted, invalid state {task['Status']}: stop it",
                 )
             for kind in ("tasks", "statistics", "tags"):
                 self.state[kind].pop(ReplicationTaskArn, None)
@@ -176,7 +189,10 @@ class TaskOperations(Base):
             return {"ReplicationTask": {**self._shown_task(task), "Status": "deleting"}}
 
     def describe_replication_tasks(
-        self, Filters: Filters | None = None, MaxRecords: int | None = None, Marker: str | None = None,
+        self,
+        Filters: Filters | None = None,
+        MaxRecords: int | None = None,
+        Marker: str | None = None,
         WithoutSettings: bool = False,
     ) -> dict[str, Any]:
         fields = {
@@ -204,7 +220,10 @@ class TaskOperations(Base):
         return answer
 
     def describe_table_statistics(
-        self, ReplicationTaskArn: str, MaxRecords: int | None = None, Marker: str | None = None,
+        self,
+        ReplicationTaskArn: str,
+        MaxRecords: int | None = None,
+        Marker: str | None = None,
         Filters: Filters | None = None,
     ) -> dict[str, Any]:
         fields = {
@@ -244,11 +263,14 @@ class TaskOperations(Base):
     def _load(self, arn: str, stop: threading.Event) -> None:
         with self.lock:
             task = dict(self._task(arn))
-            source, target = self.state["endpoints"][task["SourceEndpointArn"]], self.state["endpoints"][
-                task["TargetEndpointArn"]]
+            source, target = (
+                self.state["endpoints"][task["SourceEndpointArn"]],
+                self.state["endpoints"][task["TargetEndpointArn"]],
+            )
         s3_target, role = endpoints.s3_target(target)
         options = full_load_options(
-            json.loads(task["ReplicationTaskSettings"]), endpoints.s3_settings(target),
+            json.loads(task["ReplicationTaskSettings"]),
+            endpoints.s3_settings(target),
             endpoints.postgres_settings(source),
         )
         settings = endpoints.source_settings(self.cloud, source)
@@ -272,8 +294,13 @@ class TaskOperations(Base):
                     self.changed()
 
         FullLoad(
-            settings, s3_target, parse_table_mappings(task["TableMappings"]), options,
-            lambda: endpoints.role_client(self.cloud, "s3", role), report, stop,
+            settings,
+            s3_target,
+            parse_table_mappings(task["TableMappings"]),
+            options,
+            lambda: endpoints.role_client(self.cloud, "s3", role),
+            report,
+            stop,
         ).run()
 
     def _end(self, arn: str, status: str, reason: str, failure: str = "") -> None:
@@ -294,8 +321,10 @@ class TaskOperations(Base):
     def refuse_when_used(self, member: str, arn: str, what: str) -> None:
         users = [t["ReplicationTaskIdentifier"] for t in self.state["tasks"].values() if t[member] == arn]
         if users:
-            raise AwsError("InvalidResourceStateFault",
-                           f"{what} {arn} is part of one or more ReplicationTasks: {', '.join(sorted(users))}")
+            raise AwsError(
+                "InvalidResourceStateFault",
+                f"{what} {arn} is part of one or more ReplicationTasks: {', '.join(sorted(users))}",
+            )
 
     def refuse_while_running(self, endpoint_arn: str, verb: str) -> None:
         for task in self.state["tasks"].values():
@@ -342,7 +371,9 @@ def _task_stats(stats: Mapping[str, Any], tables: list[dict[str, Any]]) -> dict[
     ended = stats.get("StopDate") or time.time()
     return {
         **_with_times(stats, _STATS_TIMES),
-        "FullLoadProgressPercent": 100 * loaded // len(states) if states else (100 if "FullLoadFinishDate" in stats else 0),
+        "FullLoadProgressPercent": 100 * loaded // len(states)
+        if states
+        else (100 if "FullLoadFinishDate" in stats else 0),
         "ElapsedTimeMillis": int((ended - stats["StartDate"]) * 1000),
         "TablesLoaded": loaded,
         "TablesLoading": loading,
@@ -352,11 +383,25 @@ def _task_stats(stats: Mapping[str, Any], tables: list[dict[str, Any]]) -> dict[
 
 
 def _statistics(progress: TableProgress) -> dict[str, Any]:
-    zeros = ("Inserts", "Deletes", "Updates", "Ddls", "AppliedInserts", "AppliedDeletes", "AppliedUpdates",
-             "AppliedDdls", "FullLoadCondtnlChkFailedRows", "ValidationPendingRecords", "ValidationFailedRecords",
-             "ValidationSuspendedRecords")
-    times = {"FullLoadStartTime": progress.started_at, "FullLoadEndTime": progress.ended_at,
-             "LastUpdateTime": progress.updated_at}
+    zeros = (
+        "Inserts",
+        "Deletes",
+        "Updates",
+        "Ddls",
+        "AppliedInserts",
+        "AppliedDeletes",
+        "AppliedUpdates",
+        "AppliedDdls",
+        "FullLoadCondtnlChkFailedRows",
+        "ValidationPendingRecords",
+        "ValidationFailedRecords",
+        "ValidationSuspendedRecords",
+    )
+    times = {
+        "FullLoadStartTime": progress.started_at,
+        "FullLoadEndTime": progress.ended_at,
+        "LastUpdateTime": progress.updated_at,
+    }
     return {
         "SchemaName": progress.schema,
         "TableName": progress.table,
@@ -376,7 +421,9 @@ def _with_times(item: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, An
 
 def _check_migration_type(migration_type: str) -> None:
     if migration_type in ("cdc", "full-load-and-cdc"):
-        raise unsupported(f"MigrationType {migration_type} is not supported: there is no engine for change data capture yet")
+        raise unsupported(
+            f"MigrationType {migration_type} is not supported: there is no engine for change data capture yet"
+        )
     if migration_type != "full-load":
         raise invalid(f"MigrationType is {migration_type!r}; it must be full-load, cdc or full-load-and-cdc")
 
@@ -393,16 +440,22 @@ def _check_start_type(start_type: str, first_run: bool) -> None:
     start-replication, reload-target for the later ones, and resume-processing isn't supported.
     """
     if start_type not in ("start-replication", "resume-processing", "reload-target"):
-        raise invalid(f"StartReplicationTaskType {start_type!r} is not one of start-replication, resume-processing, "
-                      "reload-target")
+        raise invalid(
+            f"StartReplicationTaskType {start_type!r} is not one of start-replication, resume-processing, reload-target"
+        )
     if start_type == "resume-processing":
-        raise AwsError("InvalidParameterCombinationException",
-                       "Start Type : RESUME_PROCESSING, is not supported for tasks whose migration type is full-load; "
-                       "use reload-target")
+        raise AwsError(
+            "InvalidParameterCombinationException",
+            "Start Type : RESUME_PROCESSING, is not supported for tasks whose migration type is full-load; "
+            "use reload-target",
+        )
     if start_type == "start-replication" and not first_run:
-        raise AwsError("InvalidParameterCombinationException",
-                       "Start Type : START_REPLICATION, valid only for tasks running for the first time; "
-                       "use reload-target")
+        raise AwsError(
+            "InvalidParameterCombinationException",
+            "Start Type : START_REPLICATION, valid only for tasks running for the first time; use reload-target",
+        )
     if start_type == "reload-target" and first_run:
-        raise AwsError("InvalidParameterCombinationException",
-                       "Start Type : RELOAD_TARGET, invalid for tasks running for the first time; use start-replication")
+        raise AwsError(
+            "InvalidParameterCombinationException",
+            "Start Type : RELOAD_TARGET, invalid for tasks running for the first time; use start-replication",
+        )

@@ -51,8 +51,10 @@ class CatalogOperations(Base):
         self.check_catalog(CatalogId)
         name = _name(DatabaseInput, "DatabaseInput")
         document = {**DatabaseInput, "Name": name, "CreateTime": time.time(), "CatalogId": self.cloud.account_id}
-        document.setdefault("CreateTableDefaultPermissions", [
-            {"Principal": {"DataLakePrincipalIdentifier": "IAM_ALLOWED_PRINCIPALS"}, "Permissions": ["ALL"]}])
+        document.setdefault(
+            "CreateTableDefaultPermissions",
+            [{"Principal": {"DataLakePrincipalIdentifier": "IAM_ALLOWED_PRINCIPALS"}, "Permissions": ["ALL"]}],
+        )
         _refuse(DatabaseInput, "DatabaseInput", {"TargetDatabase", "FederatedDatabase"})
         with self.store.transaction():
             if self.store.database(name):
@@ -82,7 +84,10 @@ class CatalogOperations(Base):
         return {"Database": self._database(Name)}
 
     def get_databases(
-        self, CatalogId: str | None = None, NextToken: str | None = None, MaxResults: int = 100,
+        self,
+        CatalogId: str | None = None,
+        NextToken: str | None = None,
+        MaxResults: int = 100,
         ResourceShareType: str | None = None,
     ) -> Document:
         self.check_catalog(CatalogId)
@@ -92,7 +97,10 @@ class CatalogOperations(Base):
     # tables ----------------------------------------------------------------------------------------------------------
 
     def create_table(
-        self, DatabaseName: str, TableInput: Document, CatalogId: str | None = None,
+        self,
+        DatabaseName: str,
+        TableInput: Document,
+        CatalogId: str | None = None,
         PartitionIndexes: list[Document] | None = None,
     ) -> None:
         # Partition indexes change how fast AWS answers GetPartitions, never what; here they are accepted as a hint.
@@ -106,8 +114,14 @@ class CatalogOperations(Base):
             self.store.put_table(database, name, self._table_document(database, name, TableInput, None))
 
     def update_table(
-        self, DatabaseName: str, TableInput: Document, CatalogId: str | None = None, SkipArchive: bool = False,
-        VersionId: str | None = None, Name: str | None = None, Force: bool = False,
+        self,
+        DatabaseName: str,
+        TableInput: Document,
+        CatalogId: str | None = None,
+        SkipArchive: bool = False,
+        VersionId: str | None = None,
+        Name: str | None = None,
+        Force: bool = False,
     ) -> None:
         del Force  # speaks of multi-dialect views only
         self.check_catalog(CatalogId)
@@ -115,8 +129,9 @@ class CatalogOperations(Base):
         with self.store.transaction():
             current = self._table(database, name)
             if VersionId is not None and VersionId != current["VersionId"]:
-                raise AwsError("VersionMismatchException",
-                               f"Table {name} has the version {current['VersionId']}, not {VersionId}")
+                raise AwsError(
+                    "VersionMismatchException", f"Table {name} has the version {current['VersionId']}, not {VersionId}"
+                )
             if not SkipArchive:
                 self.store.put_version(database, name, int(current["VersionId"]), current)
             if _keys(current) != _keys(TableInput) and next(self.store.partitions(database, name), None):
@@ -137,19 +152,32 @@ class CatalogOperations(Base):
         errors = []
         for name in TablesToDelete:
             if not self.store.delete_table(DatabaseName.lower(), name.lower()):
-                errors.append({"TableName": name, "ErrorDetail": {
-                    "ErrorCode": "EntityNotFoundException", "ErrorMessage": f"Table {name} not found."}})
+                errors.append(
+                    {
+                        "TableName": name,
+                        "ErrorDetail": {
+                            "ErrorCode": "EntityNotFoundException",
+                            "ErrorMessage": f"Table {name} not found.",
+                        },
+                    }
+                )
         return {"Errors": errors}
 
-    def get_table(self, DatabaseName: str, Name: str, CatalogId: str | None = None,
-                  IncludeStatusDetails: bool = False) -> Document:
+    def get_table(
+        self, DatabaseName: str, Name: str, CatalogId: str | None = None, IncludeStatusDetails: bool = False
+    ) -> Document:
         del IncludeStatusDetails  # there is never a table whose creation is still going on
         self.check_catalog(CatalogId)
         return {"Table": self._table(DatabaseName, Name)}
 
     def get_tables(
-        self, DatabaseName: str, CatalogId: str | None = None, Expression: str | None = None,
-        NextToken: str | None = None, MaxResults: int = 100, IncludeStatusDetails: bool = False,
+        self,
+        DatabaseName: str,
+        CatalogId: str | None = None,
+        Expression: str | None = None,
+        NextToken: str | None = None,
+        MaxResults: int = 100,
+        IncludeStatusDetails: bool = False,
         AttributesToGet: list[str] | None = None,
     ) -> Document:
         del IncludeStatusDetails
@@ -158,7 +186,9 @@ class CatalogOperations(Base):
         found = self.store.tables(DatabaseName.lower())
         if Expression:
             try:
-                pattern = re.compile(Expression.replace("*", ".*") if Expression.strip("*").isidentifier() else Expression)
+                pattern = re.compile(
+                    Expression.replace("*", ".*") if Expression.strip("*").isidentifier() else Expression
+                )
             except re.error as error:
                 raise invalid(f"Expression {Expression!r} is not a regular expression: {error}") from error
             found = [t for t in found if pattern.fullmatch(t["Name"])]
@@ -168,15 +198,20 @@ class CatalogOperations(Base):
             found = [{"Name": t["Name"], "DatabaseName": t["DatabaseName"]} for t in found]
         return page(found, "TableList", NextToken, MaxResults)
 
-    def search_tables(self, CatalogId: str | None = None, NextToken: str | None = None, SearchText: str = "",
-                      MaxResults: int = 100) -> Document:
+    def search_tables(
+        self, CatalogId: str | None = None, NextToken: str | None = None, SearchText: str = "", MaxResults: int = 100
+    ) -> Document:
         self.check_catalog(CatalogId)
         text = SearchText.strip('"').lower()
         found = [t for d in self.store.databases() for t in self.store.tables(d["Name"]) if text in t["Name"]]
         return page(found, "TableList", NextToken, MaxResults)
 
     def get_table_versions(
-        self, DatabaseName: str, TableName: str, CatalogId: str | None = None, NextToken: str | None = None,
+        self,
+        DatabaseName: str,
+        TableName: str,
+        CatalogId: str | None = None,
+        NextToken: str | None = None,
         MaxResults: int = 100,
     ) -> Document:
         self.check_catalog(CatalogId)
@@ -250,15 +285,24 @@ class CatalogOperations(Base):
             for given in inputs:
                 values = [str(v) for v in given.get("Values") or []]
                 if len(values) != len(keys):
-                    errors.append(_partition_error(values, "InvalidInputException",
-                        f"The number of partition keys do not match the number of partition values: {len(keys)} keys "
-                        f"of {database}.{table}, {len(values)} values"))
+                    errors.append(
+                        _partition_error(
+                            values,
+                            "InvalidInputException",
+                            f"The number of partition keys do not match the number of partition values: {len(keys)} "
+                            f"keys of {database}.{table}, {len(values)} values",
+                        )
+                    )
                 elif not self.store.create_partition(database, table, values, self._partition(database, table, given)):
                     errors.append(_partition_error(values, "AlreadyExistsException", "Partition already exists."))
         return errors
 
     def update_partition(
-        self, DatabaseName: str, TableName: str, PartitionValueList: list[str], PartitionInput: Document,
+        self,
+        DatabaseName: str,
+        TableName: str,
+        PartitionValueList: list[str],
+        PartitionInput: Document,
         CatalogId: str | None = None,
     ) -> None:
         self.check_catalog(CatalogId)
@@ -274,7 +318,9 @@ class CatalogOperations(Base):
         self.check_catalog(CatalogId)
         _at_most(Entries, 100, "Entries")
         errors = self._update_partitions(DatabaseName, TableName, Entries)
-        return {"Errors": [{"PartitionValueList": e["PartitionValues"], "ErrorDetail": e["ErrorDetail"]} for e in errors]}
+        return {
+            "Errors": [{"PartitionValueList": e["PartitionValues"], "ErrorDetail": e["ErrorDetail"]} for e in errors]
+        }
 
     def _update_partitions(self, database: str, table: str, entries: Sequence[Document]) -> list[Document]:
         database, table = database.lower(), table.lower()
@@ -288,8 +334,13 @@ class CatalogOperations(Base):
                 if current is None:
                     errors.append(_partition_error(old, "EntityNotFoundException", "Partition not found."))
                 elif len(new) != len(keys):
-                    errors.append(_partition_error(old, "InvalidInputException",
-                        "The number of partition keys do not match the number of partition values"))
+                    errors.append(
+                        _partition_error(
+                            old,
+                            "InvalidInputException",
+                            "The number of partition keys do not match the number of partition values",
+                        )
+                    )
                 elif new != old and self.store.partition(database, table, new) is not None:
                     errors.append(_partition_error(old, "AlreadyExistsException", f"Partition {new} already exists."))
                 else:
@@ -341,8 +392,14 @@ class CatalogOperations(Base):
         return {"Partitions": [p for p in found if p is not None], "UnprocessedKeys": []}
 
     def get_partitions(
-        self, DatabaseName: str, TableName: str, CatalogId: str | None = None, Expression: str | None = None,
-        NextToken: str | None = None, Segment: Document | None = None, MaxResults: int = MAX_PARTITIONS_A_PAGE,
+        self,
+        DatabaseName: str,
+        TableName: str,
+        CatalogId: str | None = None,
+        Expression: str | None = None,
+        NextToken: str | None = None,
+        Segment: Document | None = None,
+        MaxResults: int = MAX_PARTITIONS_A_PAGE,
         ExcludeColumnSchema: bool = False,
     ) -> Document:
         self.check_catalog(CatalogId)

@@ -118,7 +118,9 @@ def _configuration(text: str | None) -> tuple[bool, bool, Grouping]:
             raise _invalid(f"Crawler: Configuration {'.'.join(path)} is {value!r}; it may be {', '.join(allowed)}")
     level = flat.get(("Grouping", "TableLevelConfiguration"))
     if level is not None and (not isinstance(level, int) or level < 1):
-        raise _invalid(f"Crawler: Configuration Grouping.TableLevelConfiguration is {level!r}; it must be a positive number")
+        raise _invalid(
+            f"Crawler: Configuration Grouping.TableLevelConfiguration is {level!r}; it must be a positive number"
+        )
     return (
         ("CrawlerOutput", "Tables", "AddOrUpdateBehavior") in flat,
         ("CrawlerOutput", "Partitions", "AddOrUpdateBehavior") in flat,

@@ -60,8 +60,9 @@ class CatalogWriter:
         name = current["Name"] if current else self._free_name(bucket, found.root, location)
         self._written.add(name)
         if current is None:
-            self._glue.create_table(DatabaseName=self._settings.database,
-                                    TableInput=self._table_input(name, location, found, found.columns))
+            self._glue.create_table(
+                DatabaseName=self._settings.database, TableInput=self._table_input(name, location, found, found.columns)
+            )
             self._existing[name] = {"Name": name, "StorageDescriptor": {"Location": location}}
             self._changes.created += 1
         else:
@@ -73,33 +74,44 @@ class CatalogWriter:
         self._write_partitions(bucket, name, found, current)
 
     def _update(self, current: dict[str, Any], table: dict[str, Any]) -> None:
-        same_schema = (_columns(current) == _columns(table)
-                       and _keys(current) == _keys(table)
-                       and "DEPRECATED_BY_CRAWLER" not in current.get("Parameters", {}))
+        same_schema = (
+            _columns(current) == _columns(table)
+            and _keys(current) == _keys(table)
+            and "DEPRECATED_BY_CRAWLER" not in current.get("Parameters", {})
+        )
         if not same_schema:
             if _keys(current) != _keys(table):
                 self._delete_partitions(current["Name"], [p["Values"] for p in self._partitions(current["Name"])])
             self._changes.updated += 1
         self._glue.update_table(DatabaseName=self._settings.database, TableInput=table, SkipArchive=same_schema)
 
-    def _write_partitions(
-        self, bucket: str, name: str, found: FoundTable, current: dict[str, Any] | None
-    ) -> None:
+    def _write_partitions(self, bucket: str, name: str, found: FoundTable, current: dict[str, Any] | None) -> None:
         if not found.partition_keys:
             return
         known = {tuple(p["Values"]): p for p in self._partitions(name)} if current else {}
         inputs = {p.values: self._partition_input(bucket, p, found) for p in found.partitions}
         new = [v for k, v in inputs.items() if k not in known]
         for start in range(0, len(new), _BATCH):
-            self._raise(name, self._glue.batch_create_partition(
-                DatabaseName=self._settings.database, TableName=name, PartitionInputList=new[start : start + _BATCH]))
+            self._raise(
+                name,
+                self._glue.batch_create_partition(
+                    DatabaseName=self._settings.database, TableName=name, PartitionInputList=new[start : start + _BATCH]
+                ),
+            )
         old = [{"PartitionValueList": list(k), "PartitionInput": v} for k, v in inputs.items() if k in known]
         if self._settings.update_behavior == "UPDATE_IN_DATABASE":
             for start in range(0, len(old), _BATCH):
-                self._raise(name, self._glue.batch_update_partition(
-                    DatabaseName=self._settings.database, TableName=name, Entries=old[start : start + _BATCH]))
-        gone = [list(k) for k, p in known.items()
-                if k not in inputs and _location(p).startswith(f"s3://{bucket}/{found.root}")]
+                self._raise(
+                    name,
+                    self._glue.batch_update_partition(
+                        DatabaseName=self._settings.database, TableName=name, Entries=old[start : start + _BATCH]
+                    ),
+                )
+        gone = [
+            list(k)
+            for k, p in known.items()
+            if k not in inputs and _location(p).startswith(f"s3://{bucket}/{found.root}")
+        ]
         if self._settings.delete_behavior == "DELETE_FROM_DATABASE":
             self._delete_partitions(name, gone)
 
@@ -116,7 +128,15 @@ class CatalogWriter:
                 self._glue.delete_table(DatabaseName=self._settings.database, Name=name)
                 self._changes.deleted += 1
             elif "DEPRECATED_BY_CRAWLER" not in table["Parameters"]:
-                members = ("Name", "Owner", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
+                members = (
+                    "Name",
+                    "Owner",
+                    "Retention",
+                    "StorageDescriptor",
+                    "PartitionKeys",
+                    "TableType",
+                    "Parameters",
+                )
                 given = {k: table[k] for k in members if k in table}
                 given["Parameters"] = {**given["Parameters"], "DEPRECATED_BY_CRAWLER": self._crawler}
                 self._glue.update_table(DatabaseName=self._settings.database, TableInput=given)
@@ -126,22 +146,28 @@ class CatalogWriter:
 
     def _partitions(self, name: str) -> Iterator[dict[str, Any]]:
         pages = self._glue.get_paginator("get_partitions").paginate(
-            DatabaseName=self._settings.database, TableName=name, ExcludeColumnSchema=True)
+            DatabaseName=self._settings.database, TableName=name, ExcludeColumnSchema=True
+        )
         for answer in pages:
             yield from answer["Partitions"]
 
     def _delete_partitions(self, name: str, values: Sequence[Sequence[str]]) -> None:
         for start in range(0, len(values), _DELETE_BATCH):
             batch = [{"Values": list(v)} for v in values[start : start + _DELETE_BATCH]]
-            self._raise(name, self._glue.batch_delete_partition(
-                DatabaseName=self._settings.database, TableName=name, PartitionsToDelete=batch))
+            self._raise(
+                name,
+                self._glue.batch_delete_partition(
+                    DatabaseName=self._settings.database, TableName=name, PartitionsToDelete=batch
+                ),
+            )
 
     @staticmethod
     def _raise(name: str, answer: dict[str, Any]) -> None:
         if errors := answer.get("Errors"):
             detail = errors[0]["ErrorDetail"]
-            raise ValueError(f"partitions of {name}: {len(errors)} failed, first: {detail['ErrorCode']}: "
-                             f"{detail['ErrorMessage']}")
+            raise ValueError(
+                f"partitions of {name}: {len(errors)} failed, first: {detail['ErrorCode']}: {detail['ErrorMessage']}"
+            )
 
     def _free_name(self, bucket: str, root: str, location: str) -> str:
         last = root.rstrip("/").rsplit("/", 1)[-1] or bucket
@@ -151,9 +177,7 @@ class CatalogWriter:
         # As Glue does: the second table of a name gets a hash of where it lies.
         return f"{name}_{hashlib.md5(location.encode(), usedforsecurity=False).hexdigest()}"
 
-    def _table_input(
-        self, name: str, location: str, found: FoundTable, columns: Sequence[Column]
-    ) -> dict[str, Any]:
+    def _table_input(self, name: str, location: str, found: FoundTable, columns: Sequence[Column]) -> dict[str, Any]:
         parameters = {**_parameters(found.sample, found.objects), UPDATED_BY: self._crawler}
         return {
             "Name": name,
@@ -170,8 +194,9 @@ class CatalogWriter:
         parameters = _parameters(partition.objects[0].classified, partition.objects)
         return {
             "Values": list(partition.values),
-            "StorageDescriptor": _storage(f"s3://{bucket}/{partition.folder}", partition.objects[0].classified, columns,
-                                          parameters),
+            "StorageDescriptor": _storage(
+                f"s3://{bucket}/{partition.folder}", partition.objects[0].classified, columns, parameters
+            ),
             "Parameters": parameters,
         }
 
@@ -219,8 +244,9 @@ def _parameters(sample: Classified, objects: Sequence[CrawledObject]) -> dict[st
         "averageRecordSize": str(size // records if records else 0),
     }
     if sample.classification == "csv":
-        parameters.update(delimiter=sample.delimiter, columnsOrdered="true",
-                          areColumnsQuoted="true" if sample.quoted else "false")
+        parameters.update(
+            delimiter=sample.delimiter, columnsOrdered="true", areColumnsQuoted="true" if sample.quoted else "false"
+        )
         if sample.header:
             parameters["skip.header.line.count"] = "1"
     return parameters

@@ -52,22 +52,40 @@ class CrawlerOperations(Base):
     # definitions -----------------------------------------------------------------------------------------------------
 
     def create_crawler(
-        self, Name: str, Role: str, Targets: Document, DatabaseName: str | None = None, Description: str | None = None,
-        Schedule: str | None = None, Classifiers: list[str] | None = None, TablePrefix: str | None = None,
-        SchemaChangePolicy: Document | None = None, RecrawlPolicy: Document | None = None,
-        LineageConfiguration: Document | None = None, LakeFormationConfiguration: Document | None = None,
-        Configuration: str | None = None, CrawlerSecurityConfiguration: str | None = None,
+        self,
+        Name: str,
+        Role: str,
+        Targets: Document,
+        DatabaseName: str | None = None,
+        Description: str | None = None,
+        Schedule: str | None = None,
+        Classifiers: list[str] | None = None,
+        TablePrefix: str | None = None,
+        SchemaChangePolicy: Document | None = None,
+        RecrawlPolicy: Document | None = None,
+        LineageConfiguration: Document | None = None,
+        LakeFormationConfiguration: Document | None = None,
+        Configuration: str | None = None,
+        CrawlerSecurityConfiguration: str | None = None,
         Tags: dict[str, str] | None = None,
     ) -> None:
         given = {
-            "Role": self._role_arn(Role), "Targets": Targets, "DatabaseName": DatabaseName, "Description": Description,
-            "Schedule": Schedule, "Classifiers": Classifiers, "TablePrefix": TablePrefix,
-            "SchemaChangePolicy": SchemaChangePolicy, "RecrawlPolicy": RecrawlPolicy,
-            "LineageConfiguration": LineageConfiguration, "LakeFormationConfiguration": LakeFormationConfiguration,
-            "Configuration": Configuration, "CrawlerSecurityConfiguration": CrawlerSecurityConfiguration,
+            "Role": self._role_arn(Role),
+            "Targets": Targets,
+            "DatabaseName": DatabaseName,
+            "Description": Description,
+            "Schedule": Schedule,
+            "Classifiers": Classifiers,
+            "TablePrefix": TablePrefix,
+            "SchemaChangePolicy": SchemaChangePolicy,
+            "RecrawlPolicy": RecrawlPolicy,
+            "LineageConfiguration": LineageConfiguration,
+            "LakeFormationConfiguration": LakeFormationConfiguration,
+            "Configuration": Configuration,
+            "CrawlerSecurityConfiguration": CrawlerSecurityConfiguration,
         }
         now = time.time()
-        crawler = {k: v for k, v in given.items() if v is not None}
+        crawler: Document = {k: v for k, v in given.items() if v is not None}
         check_crawler(crawler)
         crawler.update(Name=Name, State="READY", CreationTime=now, LastUpdated=now, Version=1, Crawls=[])
         with self.lock:
@@ -79,19 +97,36 @@ class CrawlerOperations(Base):
             self.changed()
 
     def update_crawler(
-        self, Name: str, Role: str | None = None, DatabaseName: str | None = None, Description: str | None = None,
-        Targets: Document | None = None, Schedule: str | None = None, Classifiers: list[str] | None = None,
-        TablePrefix: str | None = None, SchemaChangePolicy: Document | None = None,
-        RecrawlPolicy: Document | None = None, LineageConfiguration: Document | None = None,
-        LakeFormationConfiguration: Document | None = None, Configuration: str | None = None,
+        self,
+        Name: str,
+        Role: str | None = None,
+        DatabaseName: str | None = None,
+        Description: str | None = None,
+        Targets: Document | None = None,
+        Schedule: str | None = None,
+        Classifiers: list[str] | None = None,
+        TablePrefix: str | None = None,
+        SchemaChangePolicy: Document | None = None,
+        RecrawlPolicy: Document | None = None,
+        LineageConfiguration: Document | None = None,
+        LakeFormationConfiguration: Document | None = None,
+        Configuration: str | None = None,
         CrawlerSecurityConfiguration: str | None = None,
     ) -> None:
         given = {
-            "Role": self._role_arn(Role) if Role else None, "Targets": Targets, "DatabaseName": DatabaseName,
-            "Description": Description, "Schedule": Schedule, "Classifiers": Classifiers, "TablePrefix": TablePrefix,
-            "SchemaChangePolicy": SchemaChangePolicy, "RecrawlPolicy": RecrawlPolicy,
-            "LineageConfiguration": LineageConfiguration, "LakeFormationConfiguration": LakeFormationConfiguration,
-            "Configuration": Configuration, "CrawlerSecurityConfiguration": CrawlerSecurityConfiguration,
+            "Role": self._role_arn(Role) if Role else None,
+            "Targets": Targets,
+            "DatabaseName": DatabaseName,
+            "Description": Description,
+            "Schedule": Schedule,
+            "Classifiers": Classifiers,
+            "TablePrefix": TablePrefix,
+            "SchemaChangePolicy": SchemaChangePolicy,
+            "RecrawlPolicy": RecrawlPolicy,
+            "LineageConfiguration": LineageConfiguration,
+            "LakeFormationConfiguration": LakeFormationConfiguration,
+            "Configuration": Configuration,
+            "CrawlerSecurityConfiguration": CrawlerSecurityConfiguration,
         }
         with self.lock:
             crawler = self._crawler(Name)
@@ -127,8 +162,11 @@ class CrawlerOperations(Base):
         self, MaxResults: int = 100, NextToken: str | None = None, Tags: dict[str, str] | None = None
     ) -> Document:
         wanted = set((Tags or {}).items())
-        names = [n for n in sorted(self.state["crawlers"])
-                 if wanted <= set(self.state["tags"].get(self.cloud.arn("glue", f"crawler/{n}"), {}).items())]
+        names = [
+            n
+            for n in sorted(self.state["crawlers"])
+            if wanted <= set(self.state["tags"].get(self.cloud.arn("glue", f"crawler/{n}"), {}).items())
+        ]
         return page(names, "CrawlerNames", NextToken, MaxResults)
 
     def get_crawler_metrics(
@@ -141,7 +179,9 @@ class CrawlerOperations(Base):
 
     def list_crawls(self, CrawlerName: str, MaxResults: int = 20, NextToken: str | None = None) -> Document:
         with self.lock:
-            crawls = [{k: v for k, v in c.items() if k != "Changes"} for c in reversed(self._crawler(CrawlerName)["Crawls"])]
+            crawls = [
+                {k: v for k, v in c.items() if k != "Changes"} for c in reversed(self._crawler(CrawlerName)["Crawls"])
+            ]
         return page(crawls, "Crawls", NextToken, MaxResults)
 
     # runs ------------------------------------------------------------------------------------------------------------
@@ -154,8 +194,10 @@ class CrawlerOperations(Base):
             if not crawler.get("DatabaseName"):
                 raise AwsError("InvalidInputException", f"Crawler {Name} has no DatabaseName to write tables to")
             crawler["State"] = "RUNNING"
-            crawler["Crawls"] = [*crawler["Crawls"], {
-                "CrawlId": str(uuid.uuid4()), "State": "RUNNING", "StartTime": time.time()}][-_KEPT_CRAWLS:]
+            crawler["Crawls"] = [
+                *crawler["Crawls"],
+                {"CrawlId": str(uuid.uuid4()), "State": "RUNNING", "StartTime": time.time()},
+            ][-_KEPT_CRAWLS:]
             stop = self._crawl_stops[Name] = threading.Event()
             self.changed()
         self._crawl_threads[Name] = self.cloud.run(lambda: self._crawl(Name, settings, stop), f"glue-crawler-{Name}")
@@ -208,7 +250,9 @@ class CrawlerOperations(Base):
     def _finish(self, crawler: Document, status: str, message: str, changes: Changes | None = None) -> None:
         with self.lock:
             run = crawler["Crawls"][-1]
-            run.update(State={"SUCCEEDED": "COMPLETED", "CANCELLED": "STOPPED"}.get(status, status), EndTime=time.time())
+            run.update(
+                State={"SUCCEEDED": "COMPLETED", "CANCELLED": "STOPPED"}.get(status, status), EndTime=time.time()
+            )
             run["Changes"] = changes.counts() if changes else {}
             crawler["State"] = "READY"
             crawler["LastCrawl"] = {"Status": status, "StartTime": run["StartTime"], "MessagePrefix": run["CrawlId"]}
@@ -238,8 +282,11 @@ def _shown(crawler: Mapping[str, Any]) -> Document:
     shown = {k: v for k, v in crawler.items() if k != "Crawls"}
     shown.setdefault("Classifiers", [])
     shown.setdefault("RecrawlPolicy", {"RecrawlBehavior": "CRAWL_EVERYTHING"})
-    shown["SchemaChangePolicy"] = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DEPRECATE_IN_DATABASE",
-                                   **crawler.get("SchemaChangePolicy", {})}
+    shown["SchemaChangePolicy"] = {
+        "UpdateBehavior": "UPDATE_IN_DATABASE",
+        "DeleteBehavior": "DEPRECATE_IN_DATABASE",
+        **crawler.get("SchemaChangePolicy", {}),
+    }
     shown.setdefault("LineageConfiguration", {"CrawlerLineageSettings": "DISABLE"})
     shown["CrawlElapsedTime"] = 0
     if crawler["State"] != "READY":
@@ -257,5 +304,8 @@ def _metrics(crawler: Mapping[str, Any]) -> Document:
         "StillEstimating": crawler["State"] != "READY",
         "LastRuntimeSeconds": last["EndTime"] - last["StartTime"] if last else 0.0,
         "MedianRuntimeSeconds": runtimes[len(runtimes) // 2] if runtimes else 0.0,
-        **{"TablesCreated": 0, "TablesUpdated": 0, "TablesDeleted": 0, **last.get("Changes", {})},
+        "TablesCreated": 0,
+        "TablesUpdated": 0,
+        "TablesDeleted": 0,
+        **last.get("Changes", {}),
     }

@@ -31,8 +31,13 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq, "<>": operator.ne, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
-    ">": operator.gt, ">=": operator.ge,
+    "=": operator.eq,
+    "<>": operator.ne,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 _MIRROR = {"=": "=", "<>": "<>", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _KEYWORDS = {"AND", "OR", "NOT", "IN", "BETWEEN", "LIKE", "IS", "NULL", "DATE", "TIMESTAMP"}
@@ -96,7 +101,7 @@ class _Parser:
         while place < len(text):
             match = _TOKEN.match(text, place)
             if match is None or match.lastgroup is None:
-                raise self._wrong(f"at {text[place:place + 20]!r}")
+                raise self._wrong(f"at {text[place : place + 20]!r}")
             kind, token = match.lastgroup, match[match.lastgroup]
             if kind == "word" and token.upper() in _KEYWORDS:
                 kind, token = "keyword", token.upper()

@@ -42,8 +42,11 @@ class GlueService(CatalogOperations, CrawlerOperations, Service):
         tables, partitions and versions, the table.
         """
         if "Crawler" in operation or operation == "ListCrawls":
-            names = params.get("CrawlerNameList") or params.get("CrawlerNames") or [
-                params.get("Name") or params.get("CrawlerName")]
+            names = (
+                params.get("CrawlerNameList")
+                or params.get("CrawlerNames")
+                or [params.get("Name") or params.get("CrawlerName")]
+            )
             return [self.cloud.arn("glue", f"crawler/{n}") for n in names if n] or ["*"]
         if "ResourceArn" in params:
             return [params["ResourceArn"]]
@@ -102,7 +105,13 @@ class GlueService(CatalogOperations, CrawlerOperations, Service):
     # of partitions member by member, as the shared parser and serializer do, takes seconds; the two below do not.
 
     def parse(
-        self, operation: str, uri: Mapping[str, str], method: str, path: str, headers: Mapping[str, str], body: bytes,
+        self,
+        operation: str,
+        uri: Mapping[str, str],
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
         query_params: Mapping[str, Any],
     ) -> dict[str, Any]:
         try:

@@ -109,27 +109,35 @@ class CatalogStore:
             return self._run("DELETE FROM tables WHERE database = ? AND name = ?", (database, name)) > 0
 
     def put_version(self, database: str, name: str, version: int, document: Document) -> None:
-        self._run("INSERT OR REPLACE INTO table_versions VALUES (?, ?, ?, ?)",
-                  (database, name, version, json.dumps(document)))
+        self._run(
+            "INSERT OR REPLACE INTO table_versions VALUES (?, ?, ?, ?)", (database, name, version, json.dumps(document))
+        )
 
     def versions(self, database: str, name: str) -> list[Document]:
         """Archived versions, newest first."""
         rows = self._rows(
-            "SELECT document FROM table_versions WHERE database = ? AND name = ? ORDER BY version DESC", (database, name)
+            "SELECT document FROM table_versions WHERE database = ? AND name = ? ORDER BY version DESC",
+            (database, name),
         )
         return [json.loads(d) for (d,) in rows]
 
     def delete_version(self, database: str, name: str, version: int) -> bool:
-        return self._run("DELETE FROM table_versions WHERE database = ? AND name = ? AND version = ?",
-                         (database, name, version)) > 0
+        return (
+            self._run(
+                "DELETE FROM table_versions WHERE database = ? AND name = ? AND version = ?", (database, name, version)
+            )
+            > 0
+        )
 
     # partitions ------------------------------------------------------------------------------------------------------
 
     def partition(self, database: str, table: str, values: Sequence[str]) -> Document | None:
-        return _first(self._rows(
-            "SELECT document FROM partitions WHERE database = ? AND table_name = ? AND partition_values = ?",
-            (database, table, partition_key(values)),
-        ))
+        return _first(
+            self._rows(
+                "SELECT document FROM partitions WHERE database = ? AND table_name = ? AND partition_values = ?",
+                (database, table, partition_key(values)),
+            )
+        )
 
     def partitions(self, database: str, table: str, after: str = "") -> Iterator[tuple[str, str]]:
         """(key, document as JSON text) of all partitions whose key is greater than `after`, in the order of keys."""
@@ -146,18 +154,28 @@ class CatalogStore:
 
     def create_partition(self, database: str, table: str, values: Sequence[str], document: Document) -> bool:
         """Whether it was made; False when there is one already."""
-        return self._run("INSERT OR IGNORE INTO partitions VALUES (?, ?, ?, ?)",
-                         (database, table, partition_key(values), json.dumps(document))) > 0
+        return (
+            self._run(
+                "INSERT OR IGNORE INTO partitions VALUES (?, ?, ?, ?)",
+                (database, table, partition_key(values), json.dumps(document)),
+            )
+            > 0
+        )
 
     def put_partition(self, database: str, table: str, values: Sequence[str], document: Document) -> None:
-        self._run("INSERT OR REPLACE INTO partitions VALUES (?, ?, ?, ?)",
-                  (database, table, partition_key(values), json.dumps(document)))
+        self._run(
+            "INSERT OR REPLACE INTO partitions VALUES (?, ?, ?, ?)",
+            (database, table, partition_key(values), json.dumps(document)),
+        )
 
     def delete_partition(self, database: str, table: str, values: Sequence[str]) -> bool:
-        return self._run(
-            "DELETE FROM partitions WHERE database = ? AND table_name = ? AND partition_values = ?",
-            (database, table, partition_key(values)),
-        ) > 0
+        return (
+            self._run(
+                "DELETE FROM partitions WHERE database = ? AND table_name = ? AND partition_values = ?",
+                (database, table, partition_key(values)),
+            )
+            > 0
+        )
 
 
 def partition_key(values: Sequence[str]) -> str:

@@ -38,7 +38,9 @@ def test_a_full_load_puts_every_table_into_the_bucket_and_counts_its_rows(replic
     assert pq.read_table(io.BytesIO(body))["id"].to_pylist() == list(range(1, 2501))
     tables = replication.dms.describe_table_statistics(ReplicationTaskArn=task)["TableStatistics"]
     assert {t["TableName"]: (t["FullLoadRows"], t["TableState"]) for t in tables} == {
-        "empty": (0, "Table completed"), "orders": (2500, "Table completed")}
+        "empty": (0, "Table completed"),
+        "orders": (2500, "Table completed"),
+    }
     assert all(t["FullLoadEndTime"] >= t["FullLoadStartTime"] for t in tables)
 
 
@@ -60,8 +62,17 @@ def test_new_mappings_send_the_next_load_into_another_folder(replication: Replic
     task = replication.task()
     replication.run(task)
     rules = json.loads(MAPPINGS)["rules"]
-    rules.append({"rule-type": "transformation", "rule-id": "2", "rule-name": "folder", "rule-target": "schema",
-                  "object-locator": {"schema-name": "public"}, "rule-action": "rename", "value": "l2/public"})
+    rules.append(
+        {
+            "rule-type": "transformation",
+            "rule-id": "2",
+            "rule-name": "folder",
+            "rule-target": "schema",
+            "object-locator": {"schema-name": "public"},
+            "rule-action": "rename",
+            "value": "l2/public",
+        }
+    )
     replication.dms.modify_replication_task(ReplicationTaskArn=task, TableMappings=json.dumps({"rules": rules}))
     replication.run(task, "reload-target")
     assert replication.keys() == ["raw/l2/public/t/LOAD00000001.parquet", "raw/public/t/LOAD00000001.parquet"]
@@ -95,16 +106,24 @@ def test_a_missing_secret_fails_the_task(replication: Replication) -> None:
 def test_connections_are_really_tried(replication: Replication) -> None:
     dms = replication.dms
     wrong = dms.create_endpoint(
-        EndpointIdentifier=f"{replication.name}-wrong", EndpointType="source", EngineName="postgres",
-        ServerName="127.0.0.1", Port=replication.database.port, Username="postgres", Password="wrong",
-        DatabaseName="postgres")["Endpoint"]
+        EndpointIdentifier=f"{replication.name}-wrong",
+        EndpointType="source",
+        EngineName="postgres",
+        ServerName="127.0.0.1",
+        Port=replication.database.port,
+        Username="postgres",
+        Password="wrong",
+        DatabaseName="postgres",
+    )["Endpoint"]
     assert "Password" not in wrong
     found = {}
     for endpoint in (replication.source, replication.target, wrong["EndpointArn"]):
         dms.test_connection(ReplicationInstanceArn=replication.instance, EndpointArn=endpoint)
         deadline = time.monotonic() + 20
         while True:
-            connection = dms.describe_connections(Filters=[{"Name": "endpoint-arn", "Values": [endpoint]}])["Connections"][0]
+            connection = dms.describe_connections(Filters=[{"Name": "endpoint-arn", "Values": [endpoint]}])[
+                "Connections"
+            ][0]
             if connection["Status"] != "testing":
                 break
             assert time.monotonic() < deadline
@@ -121,9 +140,11 @@ def test_a_running_task_cannot_be_changed_or_deleted_and_stops_when_told(replica
     task, dms = replication.task(), replication.dms
     dms.start_replication_task(ReplicationTaskArn=task, StartReplicationTaskType="start-replication")
     replication.wait(task, "running")
-    for call in (lambda: dms.modify_replication_task(ReplicationTaskArn=task, TableMappings=MAPPINGS),
-                 lambda: dms.delete_replication_task(ReplicationTaskArn=task),
-                 lambda: dms.start_replication_task(ReplicationTaskArn=task, StartReplicationTaskType="reload-target")):
+    for call in (
+        lambda: dms.modify_replication_task(ReplicationTaskArn=task, TableMappings=MAPPINGS),
+        lambda: dms.delete_replication_task(ReplicationTaskArn=task),
+        lambda: dms.start_replication_task(ReplicationTaskArn=task, StartReplicationTaskType="reload-target"),
+    ):
         with pytest.raises(ClientError) as error:
             call()
         assert code(error) == "InvalidResourceStateFault"
@@ -135,14 +156,20 @@ def test_a_running_task_cannot_be_changed_or_deleted_and_stops_when_told(replica
     assert code(error) == "InvalidResourceStateFault"
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"MigrationType": "cdc"}, "change data capture"),
-    ({"MigrationType": "full-load-and-cdc"}, "change data capture"),
-    ({"TableMappings": "{"}, "not valid JSON"),
-    ({"TableMappings": json.dumps({"rules": [{"rule-type": "table-settings", "rule-id": "5"}]})}, "rule 5"),
-    ({"ReplicationTaskSettings": json.dumps({"ValidationSettings": {"EnableValidation": True}})}, "EnableValidation"),
-    ({"ReplicationTaskSettings": json.dumps({"FullLoadSettings": {"Typo": 1}})}, "FullLoadSettings.Typo"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"MigrationType": "cdc"}, "change data capture"),
+        ({"MigrationType": "full-load-and-cdc"}, "change data capture"),
+        ({"TableMappings": "{"}, "not valid JSON"),
+        ({"TableMappings": json.dumps({"rules": [{"rule-type": "table-settings", "rule-id": "5"}]})}, "rule 5"),
+        (
+            {"ReplicationTaskSettings": json.dumps({"ValidationSettings": {"EnableValidation": True}})},
+            "EnableValidation",
+        ),
+        ({"ReplicationTaskSettings": json.dumps({"FullLoadSettings": {"Typo": 1}})}, "FullLoadSettings.Typo"),
+    ],
+)
 def test_what_a_task_cannot_do_is_refused_by_name(
     replication: Replication, change: dict[str, Any], message: str
 ) -> None:
@@ -150,13 +177,16 @@ def test_what_a_task_cannot_do_is_refused_by_name(
         replication.task(**change)
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"DatePartitionEnabled": True}, "DatePartitionEnabled"),
-    ({"Rfc4180": False}, "Rfc4180"),
-    ({"DataFormat": "csv", "CsvDelimiter": "||"}, "CsvDelimiter"),
-    ({"CannedAclForObjects": "public-read"}, "CannedAclForObjects"),
-    ({"EncryptionMode": "sse-kms"}, "ServerSideEncryptionKmsKeyId"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"DatePartitionEnabled": True}, "DatePartitionEnabled"),
+        ({"Rfc4180": False}, "Rfc4180"),
+        ({"DataFormat": "csv", "CsvDelimiter": "||"}, "CsvDelimiter"),
+        ({"CannedAclForObjects": "public-read"}, "CannedAclForObjects"),
+        ({"EncryptionMode": "sse-kms"}, "ServerSideEncryptionKmsKeyId"),
+    ],
+)
 def test_what_an_endpoint_cannot_do_is_refused_by_name(
     replication: Replication, settings: dict[str, Any], message: str
 ) -> None:
@@ -166,8 +196,10 @@ def test_what_an_endpoint_cannot_do_is_refused_by_name(
 
 def test_parts_in_use_cannot_be_deleted_and_missing_ones_are_not_found(replication: Replication) -> None:
     dms, task = replication.dms, replication.task()
-    for call in (lambda: dms.delete_endpoint(EndpointArn=replication.source),
-                 lambda: dms.delete_replication_instance(ReplicationInstanceArn=replication.instance)):
+    for call in (
+        lambda: dms.delete_endpoint(EndpointArn=replication.source),
+        lambda: dms.delete_replication_instance(ReplicationInstanceArn=replication.instance),
+    ):
         with pytest.raises(ClientError) as error:
             call()
         assert code(error) == "InvalidResourceStateFault"
@@ -185,7 +217,9 @@ def test_parts_in_use_cannot_be_deleted_and_missing_ones_are_not_found(replicati
 
 def test_tags_are_kept(replication: Replication) -> None:
     dms = replication.dms
-    dms.add_tags_to_resource(ResourceArn=replication.instance, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    dms.add_tags_to_resource(
+        ResourceArn=replication.instance, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    )
     dms.remove_tags_from_resource(ResourceArn=replication.instance, TagKeys=["a"])
     tags = dms.list_tags_for_resource(ResourceArn=replication.instance)["TagList"]
     assert [(t["Key"], t["Value"]) for t in tags] == [("b", "2")]

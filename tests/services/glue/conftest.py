@@ -31,8 +31,9 @@ class Lake:
         target = {"Path": f"s3://{self.bucket}/{prefix}", **settings.pop("target", {})}
         if "Configuration" in settings:
             settings["Configuration"] = json.dumps({"Version": 1.0, **settings["Configuration"]})
-        self.glue.create_crawler(Name=name, Role=self.role, DatabaseName=self.database,
-                                 Targets={"S3Targets": [target]}, **settings)
+        self.glue.create_crawler(
+            Name=name, Role=self.role, DatabaseName=self.database, Targets={"S3Targets": [target]}, **settings
+        )
         return name
 
     def run(self, name: str) -> dict[str, Any]:
@@ -68,18 +69,34 @@ def columns(table: dict[str, Any]) -> dict[str, str]:
 def lake(gateway: Any) -> Lake:
     name = "g" + secrets.token_hex(4)
     iam, s3, glue = gateway.client("iam"), gateway.client("s3"), gateway.client("glue")
-    trust = {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
     role = iam.create_role(RoleName=f"{name}-crawler", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     bucket = f"lake-{name}"
-    iam.put_role_policy(RoleName=f"{name}-crawler", PolicyName="allow", PolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"},
-            {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"},
-            {"Effect": "Allow", "Action": "glue:*", "Resource": [
-                f"arn:aws:glue:eu-central-1:{gateway.account_id}:catalog",
-                f"arn:aws:glue:eu-central-1:{gateway.account_id}:database/{name}",
-                f"arn:aws:glue:eu-central-1:{gateway.account_id}:table/{name}/*"]}]}))
+    iam.put_role_policy(
+        RoleName=f"{name}-crawler",
+        PolicyName="allow",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"},
+                    {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"},
+                    {
+                        "Effect": "Allow",
+                        "Action": "glue:*",
+                        "Resource": [
+                            f"arn:aws:glue:eu-central-1:{gateway.account_id}:catalog",
+                            f"arn:aws:glue:eu-central-1:{gateway.account_id}:database/{name}",
+                            f"arn:aws:glue:eu-central-1:{gateway.account_id}:table/{name}/*",
+                        ],
+                    },
+                ],
+            }
+        ),
+    )
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     glue.create_database(DatabaseInput={"Name": name})
     return Lake(glue, s3, iam, bucket, name, role, gateway.client)

@@ -24,8 +24,12 @@ def parquet(**arrays: Any) -> bytes:
     return sink.getvalue()
 
 
-ORDERS = parquet(order_id=pa.array([1, 2], pa.int64()), amount=pa.array([Decimal("1.50"), None], pa.decimal128(12, 2)),
-                 ordered_at=pa.array([datetime(2024, 1, 1)] * 2, pa.timestamp("us")), status=["completed", None])
+ORDERS = parquet(
+    order_id=pa.array([1, 2], pa.int64()),
+    amount=pa.array([Decimal("1.50"), None], pa.decimal128(12, 2)),
+    ordered_at=pa.array([datetime.fromisoformat("2024-01-01")] * 2, pa.timestamp("us")),
+    status=["completed", None],
+)
 PRODUCTS = parquet(product_id=[1, 2, 3], name=["a", "b", "c"], category=["x", "y", "z"], weight=[1.0, 2.0, 3.0])
 
 
@@ -37,8 +41,12 @@ def test_each_folder_of_a_load_becomes_a_table_with_the_types_of_its_footers(lak
     tables = lake.crawl("raw/l1/public/")
     assert set(tables) == {"orders", "products"}
     orders = tables["orders"]
-    assert columns(orders) == {"order_id": "bigint", "amount": "decimal(12,2)", "ordered_at": "timestamp",
-                               "status": "string"}
+    assert columns(orders) == {
+        "order_id": "bigint",
+        "amount": "decimal(12,2)",
+        "ordered_at": "timestamp",
+        "status": "string",
+    }
     assert orders["StorageDescriptor"]["Location"] == f"s3://{lake.bucket}/raw/l1/public/orders/"
     assert orders["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"].endswith("ParquetHiveSerDe")
     assert orders["Parameters"]["classification"] == "parquet"
@@ -60,7 +68,10 @@ def test_hive_folders_are_partitions_and_schemas_of_files_are_merged(lake: Lake)
 
 def test_plain_folders_of_one_schema_are_numbered_partitions(lake: Lake) -> None:
     for day in ("01", "02"):
-        lake.put(f"logs/2024/{day}/a.json", '{"id": 1, "tags": ["a"], "who": {"name": "x"}}\n{"id": 2.5, "big": 5000000000}\n')
+        lake.put(
+            f"logs/2024/{day}/a.json",
+            '{"id": 1, "tags": ["a"], "who": {"name": "x"}}\n{"id": 2.5, "big": 5000000000}\n',
+        )
     table = lake.crawl("logs/")["logs"]
     assert [k["Name"] for k in table["PartitionKeys"]] == ["partition_0", "partition_1"]
     assert columns(table) == {"id": "double", "tags": "array<string>", "who": "struct<name:string>", "big": "bigint"}
@@ -76,7 +87,10 @@ def test_csv_is_recognised_with_delimiter_header_types_and_compression(lake: Lak
     assert columns(stores) == {"id": "bigint", "name": "string", "open": "boolean", "rate": "double"}
     parameters = stores["Parameters"]
     assert (parameters["delimiter"], parameters["skip.header.line.count"], parameters["compressionType"]) == (
-        "|", "1", "gzip")
+        "|",
+        "1",
+        "gzip",
+    )
     assert parameters["recordCount"] == "2" and stores["StorageDescriptor"]["Compressed"] is True
     # All text: the first row cannot be told from the others, so it is data, as Glue's classifier documents.
     assert columns(tables["plain"]) == {"col0": "string", "col1": "string"}
@@ -113,7 +127,7 @@ def test_the_second_folder_of_a_name_gets_a_table_of_its_own(lake: Lake) -> None
     assert len(tables) == 2
     locations = {n: t["StorageDescriptor"]["Location"] for n, t in tables.items()}
     assert locations.pop("orders") == f"s3://{lake.bucket}/one/orders/"
-    (other, location), = locations.items()
+    ((other, location),) = locations.items()
     assert other.startswith("orders_") and len(other) == len("orders_") + 32 and location.endswith("two/orders/")
 
 
@@ -145,8 +159,15 @@ def test_configuration_merges_columns_inherits_and_sets_the_level_of_tables(lake
     tables = lake.crawl("src/public/", Configuration={"Grouping": {"TableLevelConfiguration": 4}})
     assert set(tables) == {"customers"}
     lake.put("m/k=1/a.json", '{"a": 1}\n')
-    name = lake.crawler("m/", Configuration={"CrawlerOutput": {
-        "Tables": {"AddOrUpdateBehavior": "MergeNewColumns"}, "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}})
+    name = lake.crawler(
+        "m/",
+        Configuration={
+            "CrawlerOutput": {
+                "Tables": {"AddOrUpdateBehavior": "MergeNewColumns"},
+                "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"},
+            }
+        },
+    )
     lake.run(name)
     lake.s3.delete_object(Bucket=lake.bucket, Key="m/k=1/a.json")
     lake.put("m/k=1/b.json", '{"b": 1}\n')
@@ -156,8 +177,10 @@ def test_configuration_merges_columns_inherits_and_sets_the_level_of_tables(lake
     assert columns(lake.partitions("m")[0]) == {"b": "int", "c": "int"}
 
 
-@pytest.mark.parametrize(("take", "named"), [
-    ("s3:ListBucket", "s3:ListBucket"), ("s3:GetObject", "s3:GetObject"), ("glue:*", "glue:GetDatabase")])
+@pytest.mark.parametrize(
+    ("take", "named"),
+    [("s3:ListBucket", "s3:ListBucket"), ("s3:GetObject", "s3:GetObject"), ("glue:*", "glue:GetDatabase")],
+)
 def test_a_missing_permission_fails_the_crawl_naming_action_resource_and_role(
     lake: Lake, take: str, named: str
 ) -> None:
@@ -189,8 +212,11 @@ def test_states_and_refusals(lake: Lake) -> None:
     with pytest.raises(glue.exceptions.CrawlerNotRunningException):
         glue.stop_crawler(Name=name)
     glue.start_crawler(Name=name)
-    for call in (lambda: glue.start_crawler(Name=name), lambda: glue.delete_crawler(Name=name),
-                 lambda: glue.update_crawler(Name=name, Description="x")):
+    for call in (
+        lambda: glue.start_crawler(Name=name),
+        lambda: glue.delete_crawler(Name=name),
+        lambda: glue.update_crawler(Name=name, Description="x"),
+    ):
         with pytest.raises(glue.exceptions.CrawlerRunningException):
             call()
     glue.stop_crawler(Name=name)
@@ -205,15 +231,25 @@ def test_states_and_refusals(lake: Lake) -> None:
         glue.get_crawler(Name=name)
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"Schedule": "cron(0 1 * * ? *)"}, "Schedule"),
-    ({"Classifiers": ["mine"]}, "Classifiers"),
-    ({"RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVENT_MODE"}}, "CRAWL_EVENT_MODE"),
-    ({"Targets": {"JdbcTargets": [{"ConnectionName": "c", "Path": "p"}]}}, "JdbcTargets"),
-    ({"Targets": {"S3Targets": [{"Path": "http://x"}]}}, "s3://bucket/folder"),
-    ({"Configuration": json.dumps({"Version": 1.0, "Grouping": {"Typo": 1}})}, "Grouping.Typo"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"Schedule": "cron(0 1 * * ? *)"}, "Schedule"),
+        ({"Classifiers": ["mine"]}, "Classifiers"),
+        ({"RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVENT_MODE"}}, "CRAWL_EVENT_MODE"),
+        ({"Targets": {"JdbcTargets": [{"ConnectionName": "c", "Path": "p"}]}}, "JdbcTargets"),
+        ({"Targets": {"S3Targets": [{"Path": "http://x"}]}}, "s3://bucket/folder"),
+        ({"Configuration": json.dumps({"Version": 1.0, "Grouping": {"Typo": 1}})}, "Grouping.Typo"),
+    ],
+)
 def test_what_a_crawler_cannot_do_is_refused_by_name(lake: Lake, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ClientError, match=message):
-        lake.glue.create_crawler(**{"Name": "c", "Role": lake.role, "DatabaseName": lake.database,
-                                    "Targets": {"S3Targets": [{"Path": f"s3://{lake.bucket}/"}]}, **settings})
+        lake.glue.create_crawler(
+            **{
+                "Name": "c",
+                "Role": lake.role,
+                "DatabaseName": lake.database,
+                "Targets": {"S3Targets": [{"Path": f"s3://{lake.bucket}/"}]},
+                **settings,
+            }
+        )

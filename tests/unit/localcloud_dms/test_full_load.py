@@ -35,13 +35,22 @@ PARQUET = S3Target(BUCKET, "raw", data_format="parquet")
 
 
 def load(
-    source: SourceSettings, s3: Any, target: S3Target = PARQUET, rules: list[dict[str, Any]] | None = None,
-    options: FullLoadOptions | None = None, stop: threading.Event | None = None,
+    source: SourceSettings,
+    s3: Any,
+    target: S3Target = PARQUET,
+    rules: list[dict[str, Any]] | None = None,
+    options: FullLoadOptions | None = None,
+    stop: threading.Event | None = None,
 ) -> dict[str, TableProgress]:
     mappings = parse_table_mappings(json.dumps({"rules": rules or [EVERYTHING]}))
-    job = FullLoad(source, target, mappings, options or FullLoadOptions(), lambda: s3, lambda p: None,
-                   stop or threading.Event())
+    job = FullLoad(
+        source, target, mappings, options or FullLoadOptions(), lambda: s3, lambda p: None, stop or threading.Event()
+    )
     return {p.table: p for p in job.run()}
+
+
+def moment(*parts: int) -> datetime:
+    return datetime(*parts)  # type: ignore[arg-type,misc]  # noqa: DTZ001 PostgreSQL's timestamp has no zone
 
 
 def keys(s3: Any) -> list[str]:
@@ -84,24 +93,41 @@ def test_every_type_arrives_in_parquet_as_the_dms_guide_maps_it(
     assert (progress["typed"].state, progress["typed"].rows) == ("Table completed", 3)
     found = table(s3, "raw/public/typed/LOAD00000001.parquet")
     assert {f.name: str(f.type) for f in found.schema} == {
-        "id": "int64", "small": "int16", "whole": "int32", "price": "decimal128(12, 2)", "free": "decimal128(28, 6)",
-        "zero": "decimal128(38, 10)", "r": "float", "d": "double", "flag": "string", "day": "date32[day]",
-        "at": "timestamp[us]", "at_zone": "timestamp[us]", "clock": "time32[ms]", "name": "string", "code": "string",
-        "note": "string", "doc": "string", "bytes": "binary", "uid": "string", "hue": "string", "tags": "string",
+        "id": "int64",
+        "small": "int16",
+        "whole": "int32",
+        "price": "decimal128(12, 2)",
+        "free": "decimal128(28, 6)",
+        "zero": "decimal128(38, 10)",
+        "r": "float",
+        "d": "double",
+        "flag": "string",
+        "day": "date32[day]",
+        "at": "timestamp[us]",
+        "at_zone": "timestamp[us]",
+        "clock": "time32[ms]",
+        "name": "string",
+        "code": "string",
+        "note": "string",
+        "doc": "string",
+        "bytes": "binary",
+        "uid": "string",
+        "hue": "string",
+        "tags": "string",
         "s": "string",
     }
     rows = {r["id"]: r for r in found.to_pylist()}
     first = rows[1]
     assert first["price"] == Decimal("1234567890.10") and first["free"] == Decimal("0.123457")
     assert first["flag"] == "true" and first["day"] == date(2024, 2, 29)
-    assert first["at"] == datetime(2024, 2, 29, 23, 59, 59, 123456)
-    assert first["at_zone"] == datetime(2024, 2, 29, 23, 0)
+    assert first["at"] == moment(2024, 2, 29, 23, 59, 59, 123456)
+    assert first["at_zone"] == moment(2024, 2, 29, 23, 0)
     assert first["name"] == 'a,"b"\nc' and first["note"] == "" and first["bytes"] == b"\xde\xad"
     assert first["tags"] == "{a,b}" and first["code"].strip() == "x"
     assert all(v is None for k, v in rows[2].items() if k != "id")
     assert rows[3]["price"] == Decimal("-0.01") and rows[3]["name"] == "NULL" and rows[3]["s"] == ""
     assert rows[3]["r"] != rows[3]["r"] and rows[3]["d"] == float("inf")
-    assert rows[3]["at"] == datetime(1969, 12, 31, 23, 59, 59, 999999) and rows[3]["bytes"] == b""
+    assert rows[3]["at"] == moment(1969, 12, 31, 23, 59, 59, 999999) and rows[3]["bytes"] == b""
 
 
 def test_booleans_and_milliseconds_follow_the_settings(
@@ -111,7 +137,7 @@ def test_booleans_and_milliseconds_follow_the_settings(
     types = TypeSettings(boolean_as_boolean=True, timestamp_unit="ms")
     load(source, s3, options=FullLoadOptions(types=types))
     found = table(s3, "raw/public/f/LOAD00000001.parquet")
-    assert found.to_pylist() == [{"flag": True, "at": datetime(2024, 1, 1, 0, 0, 0, 123000)}]
+    assert found.to_pylist() == [{"flag": True, "at": moment(2024, 1, 1, 0, 0, 0, 123000)}]
 
 
 def test_csv_has_the_default_form_of_dms(source: SourceSettings, execute: Callable[[str], None], s3: Any) -> None:
@@ -127,8 +153,17 @@ def test_csv_has_the_default_form_of_dms(source: SourceSettings, execute: Callab
 
 def test_csv_settings_are_honoured(source: SourceSettings, execute: Callable[[str], None], s3: Any) -> None:
     execute("create table c (id int, name text); insert into c values (1, 'x|y'), (2, null)")
-    target = S3Target(BUCKET, "", gzip=True, csv_delimiter="|", csv_row_delimiter="\r\n", csv_null_value="",
-                      add_column_name=True, include_op=True, timestamp_column="moved_at")
+    target = S3Target(
+        BUCKET,
+        "",
+        gzip=True,
+        csv_delimiter="|",
+        csv_row_delimiter="\r\n",
+        csv_null_value="",
+        add_column_name=True,
+        include_op=True,
+        timestamp_column="moved_at",
+    )
     load(source, s3, target)
     lines = gzip.decompress(body(s3, "public/c/LOAD00000001.csv.gz")).decode().split("\r\n")
     assert lines[0] == "Op|moved_at|id|name" and lines[3] == ""
@@ -152,8 +187,11 @@ def test_parquet_is_split_at_row_groups_and_loses_no_row(
     source: SourceSettings, execute: Callable[[str], None], s3: Any
 ) -> None:
     execute("create table p as select i, md5(i::text) as t from generate_series(1, 5000) i")
-    load(source, s3, S3Target(BUCKET, "raw", data_format="parquet", max_file_size=20_000, row_group_length=500,
-                              include_op=True))
+    load(
+        source,
+        s3,
+        S3Target(BUCKET, "raw", data_format="parquet", max_file_size=20_000, row_group_length=500, include_op=True),
+    )
     parts = [table(s3, k) for k in keys(s3)]
     assert len(parts) > 3
     values = [v for part in parts for v in part["i"].to_pylist()]
@@ -185,13 +223,31 @@ def test_filters_include_both_ends_and_are_joined_by_and(
         create table e (id int, at timestamp);
         insert into e values (1, '2024-01-01'), (2, '2024-01-01 23:59:59.999999'), (3, '2024-01-02'), (4, null);
     """)
-    selection = {**EVERYTHING, "object-locator": {"schema-name": "public", "table-name": "e"}, "filters": [
-        {"filter-type": "source", "column-name": "at", "filter-conditions": [
-            {"filter-operator": "between", "start-value": "2024-01-01 00:00:00.000000",
-             "end-value": "2024-01-01 23:59:59.999999"}]},
-        {"filter-type": "source", "column-name": "id", "filter-conditions": [
-            {"filter-operator": "eq", "value": "2"}, {"filter-operator": "gte", "value": "3"}]},
-    ]}
+    selection = {
+        **EVERYTHING,
+        "object-locator": {"schema-name": "public", "table-name": "e"},
+        "filters": [
+            {
+                "filter-type": "source",
+                "column-name": "at",
+                "filter-conditions": [
+                    {
+                        "filter-operator": "between",
+                        "start-value": "2024-01-01 00:00:00.000000",
+                        "end-value": "2024-01-01 23:59:59.999999",
+                    }
+                ],
+            },
+            {
+                "filter-type": "source",
+                "column-name": "id",
+                "filter-conditions": [
+                    {"filter-operator": "eq", "value": "2"},
+                    {"filter-operator": "gte", "value": "3"},
+                ],
+            },
+        ],
+    }
     progress = load(source, s3, rules=[selection])
     assert progress["e"].rows == 1
     assert table(s3, "raw/public/e/LOAD00000001.parquet")["id"].to_pylist() == [2]
@@ -200,21 +256,36 @@ def test_filters_include_both_ends_and_are_joined_by_and(
 def test_renamed_schema_and_removed_column_shape_folder_and_file(
     source: SourceSettings, execute: Callable[[str], None], s3: Any
 ) -> None:
-    execute('create table "Mixed Case" (id int, secret text, "Odd ""name" int); insert into "Mixed Case" values (1, \'s\', 2)')
-    rules = [EVERYTHING,
-             {"rule-type": "transformation", "rule-id": "2", "rule-name": "a", "rule-target": "schema",
-              "object-locator": {"schema-name": "public"}, "rule-action": "rename", "value": "load-7/public"},
-             {"rule-type": "transformation", "rule-id": "3", "rule-name": "b", "rule-target": "column",
-              "object-locator": {"schema-name": "%", "table-name": "%", "column-name": "secret"},
-              "rule-action": "remove-column"}]
+    execute("""
+        create table "Mixed Case" (id int, secret text, "Odd ""name" int);
+        insert into "Mixed Case" values (1, 's', 2)
+    """)
+    rules = [
+        EVERYTHING,
+        {
+            "rule-type": "transformation",
+            "rule-id": "2",
+            "rule-name": "a",
+            "rule-target": "schema",
+            "object-locator": {"schema-name": "public"},
+            "rule-action": "rename",
+            "value": "load-7/public",
+        },
+        {
+            "rule-type": "transformation",
+            "rule-id": "3",
+            "rule-name": "b",
+            "rule-target": "column",
+            "object-locator": {"schema-name": "%", "table-name": "%", "column-name": "secret"},
+            "rule-action": "remove-column",
+        },
+    ]
     load(source, s3, rules=rules)
     assert keys(s3) == ["raw/load-7/public/Mixed Case/LOAD00000001.parquet"]
     assert table(s3, keys(s3)[0]).column_names == ["id", 'Odd "name']
 
 
-def test_all_tables_are_read_from_one_snapshot(
-    source: SourceSettings, execute: Callable[[str], None], s3: Any
-) -> None:
+def test_all_tables_are_read_from_one_snapshot(source: SourceSettings, execute: Callable[[str], None], s3: Any) -> None:
     execute("create table a as select i from generate_series(1, 10) i; create table z as table a")
     written = threading.Event()
 
@@ -229,8 +300,9 @@ def test_all_tables_are_read_from_one_snapshot(
 
     mappings = parse_table_mappings(json.dumps({"rules": [EVERYTHING]}))
     client = Slow()
-    job = FullLoad(source, PARQUET, mappings, FullLoadOptions(parallel_tables=1), lambda: client, lambda p: None,
-                   threading.Event())
+    job = FullLoad(
+        source, PARQUET, mappings, FullLoadOptions(parallel_tables=1), lambda: client, lambda p: None, threading.Event()
+    )
     assert {p.table: p.rows for p in job.run()} == {"a": 10, "z": 10}
     assert written.is_set()
 
@@ -268,8 +340,13 @@ def test_nothing_to_load_and_unknown_filter_columns_say_so(
     with pytest.raises(FullLoadFailed, match="no table matches"):
         load(source, s3)
     execute("create table t (id int)")
-    rule = {**EVERYTHING, "object-locator": {"schema-name": "public", "table-name": "t"}, "filters": [
-        {"filter-type": "source", "column-name": "nope", "filter-conditions": [{"filter-operator": "null"}]}]}
+    rule = {
+        **EVERYTHING,
+        "object-locator": {"schema-name": "public", "table-name": "t"},
+        "filters": [
+            {"filter-type": "source", "column-name": "nope", "filter-conditions": [{"filter-operator": "null"}]}
+        ],
+    }
     with pytest.raises(FullLoadFailed, match=r"public\.t.*nope"):
         load(source, s3, rules=[rule])
 
@@ -279,9 +356,7 @@ def test_an_unreachable_source_names_host_and_database(source: SourceSettings, s
         load(SourceSettings("127.0.0.1", 1, "gone", "u", "p"), s3)
 
 
-def test_a_stopped_load_leaves_no_half_file(
-    source: SourceSettings, execute: Callable[[str], None], s3: Any
-) -> None:
+def test_a_stopped_load_leaves_no_half_file(source: SourceSettings, execute: Callable[[str], None], s3: Any) -> None:
     execute("create table t as select i, repeat('x', 200) as x from generate_series(1, 200000) i")
     stop = threading.Event()
     mappings = parse_table_mappings(json.dumps({"rules": [EVERYTHING]}))
