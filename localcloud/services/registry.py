@@ -8,11 +8,13 @@ from localcloud.base.service import Service
 from localcloud.services.dms import DatabaseMigrationService
 from localcloud.services.glue import GlueService
 from localcloud.services.opensearch import OpenSearchService
+from localcloud.services.redshift_serverless import RedshiftServerlessService
 
 OURS: tuple[type[Service], ...] = (
     DatabaseMigrationService,
     GlueService,
     OpenSearchService,
+    RedshiftServerlessService,
 )
 """The services of the local cloud's own, each a class of ``localcloud.services.<service>``.
 
