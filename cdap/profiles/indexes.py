@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import NotFoundError
 
 from cdap.errors import CdapError
 from cdap.profiles.document import MAPPING_VERSION, index_body
@@ -18,10 +17,9 @@ NAME = re.compile(r"profiles-v(\d+)(?:-(\d+))?")
 
 def current_index(search: OpenSearch) -> str | None:
     """The index behind the alias; None before the first publish. Raises CdapError when there are several."""
-    try:
-        names = sorted(search.indices.get_alias(name=ALIAS))
-    except NotFoundError:
+    if not search.indices.exists_alias(name=ALIAS):
         return None
+    names = sorted(search.indices.get_alias(name=ALIAS))
     if len(names) != 1:
         raise CdapError(
             f"Looking up the alias {ALIAS}",
@@ -61,7 +59,7 @@ def ensure_index(search: OpenSearch, name: str, *, anew: bool = False) -> bool:
 def switch(search: OpenSearch, name: str) -> list[str]:
     """Puts the alias onto this index and off every other one, at once, and deletes those; returns their names."""
     others = [index for index in search.indices.get(index=f"{ALIAS}-v*") if index != name]
-    behind = list(search.indices.get_alias(name=ALIAS)) if _exists(search) else []
+    behind = list(search.indices.get_alias(name=ALIAS)) if search.indices.exists_alias(name=ALIAS) else []
     actions: list[dict[str, Any]] = [{"add": {"index": name, "alias": ALIAS}}]
     actions += [{"remove": {"index": index, "alias": ALIAS}} for index in behind if index != name]
     search.indices.update_aliases(body={"actions": actions})
@@ -74,7 +72,3 @@ def count(search: OpenSearch, name: str) -> int:
     """Documents in the index, those just written included."""
     search.indices.refresh(index=name)
     return int(search.count(index=name)["count"])
-
-
-def _exists(search: OpenSearch) -> bool:
-    return bool(search.indices.exists_alias(name=ALIAS))

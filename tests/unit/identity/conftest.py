@@ -62,7 +62,9 @@ class DuckDbSession:
         self.executed += 1
         if self.fail_after is not None and self.executed > self.fail_after:
             raise KeyboardInterrupt
-        return self.connection.execute(_translated(sql), list(parameters) or None)
+        return self.connection.execute(
+            _translated(sql.replace("%s", "?") if parameters else sql), list(parameters) or None
+        )
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), *, purpose: str = "") -> int:
         self._run(sql, parameters)

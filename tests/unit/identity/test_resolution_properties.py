@@ -184,9 +184,7 @@ def test_every_change_of_a_customer_has_an_event(days: list[Day]) -> None:
         resolve(session, CONFIG, f"run-{number}", START + timedelta(days=number))
         after = session.members()
         events = session.fetch_all(
-            'select kind, customer_id, other_customer_id, record_key from "identity".events where run_id = %s'.replace(
-                "%s", "?"
-            ),
+            'select kind, customer_id, other_customer_id, record_key from "identity".events where run_id = %s',
             [f"run-{number}"],
         )
         told = {(kind, customer_id) for kind, customer_id, _, _ in events}
