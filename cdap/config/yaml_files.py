@@ -32,14 +32,14 @@ class _Document:
             line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
             raise self.error((), f"not YAML: {error.problem or error.context}", line) from error
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
 
     def _construct(self, loader: yaml.SafeLoader, node: yaml.Node, path: FieldPath) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             mapping: dict[str, Any] = {}
             for key_node, value_node in node.value:
-                key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+                key = loader.construct_object(key_node, deep=True)
                 line = key_node.start_mark.line + 1
                 if not isinstance(key, str):
                     # YAML 1.1 reads `on:` and `no:` as booleans; as a field's name they can only be a slip.
