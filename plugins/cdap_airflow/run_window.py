@@ -24,8 +24,8 @@ def run_window(source: Source, partition_key: str | None, params: Mapping[str, A
     """The days that a run of `source` works on, in the source's time zone.
 
     The last one is the run's partition key, or the param `day` of a run that was triggered without a key; the first is
-    the param `first_day`, or the last. Raises RunWindowError for a run without a day, for days that are not dates, for a key
-    and a param that differ, and for a day that has not ended at the instant `now`.
+    the param `first_day`, or the last. Raises RunWindowError for a run without a day, for days that are not dates, for
+    a key and a param that differ, and for a day that has not ended at the instant `now`.
     """
     doing = f"Finding the day of a run of source {source.name}"
     day = params.get("day")
