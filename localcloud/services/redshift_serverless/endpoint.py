@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -27,7 +29,7 @@ class WarehouseAdministration:
 
     def create_database(self, name: str) -> None:
         """Create a database that is not there yet."""
-        with self._connect() as session, session.cursor() as cursor:
+        with closing(self._connect()) as session, session.cursor() as cursor:
             cursor.execute("select count(*) from pg_database where datname = %s", (name,))
             row = cursor.fetchone()
             if row is None or row[0] == 0:
@@ -35,12 +37,12 @@ class WarehouseAdministration:
 
     def drop_database(self, name: str) -> None:
         """Delete a database and all that is in it; its sessions must have ended."""
-        with self._connect() as session, session.cursor() as cursor:
+        with closing(self._connect()) as session, session.cursor() as cursor:
             cursor.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
 
     def set_admin(self, user: str, password: str) -> None:
         """Make `user` a superuser with this password, whether it is there or not."""
-        with self._connect() as session, session.cursor() as cursor:
+        with closing(self._connect()) as session, session.cursor() as cursor:
             cursor.execute("select count(*) from pg_user where usename = %s", (user,))
             row = cursor.fetchone()
             verb = sql.SQL("alter user" if row and row[0] else "create user")
@@ -52,7 +54,7 @@ class WarehouseAdministration:
 
     def drop_user(self, user: str) -> None:
         """Delete a user."""
-        with self._connect() as session, session.cursor() as cursor:
+        with closing(self._connect()) as session, session.cursor() as cursor:
             cursor.execute(sql.SQL("drop user {}").format(sql.Identifier(user)))
 
     def _connect(self) -> Connection:

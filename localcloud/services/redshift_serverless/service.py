@@ -1,7 +1,7 @@
-"""The Redshift Serverless API over the one warehouse process of the machine.
+"""The Redshift Serverless API over the machine's warehouse process.
 
-There is one warehouse, so there is one namespace and one workgroup: second ones are refused. Capacity, network and key
-settings are kept and described; nothing of them changes what a query answers.
+There is one warehouse, so there is one namespace and one workgroup: a second one is refused. Capacity, subnets and
+security groups are recorded and change nothing here; the endpoint is that of the process on this machine.
 """
 
 from __future__ import annotations
@@ -9,35 +9,36 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import string
+import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from botocore.exceptions import ClientError
+
 from localcloud.base.api_type import ApiType
 from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
 from localcloud.base.service import Service
-from localcloud.services.redshift_serverless.endpoint import WarehouseAdministration
+from localcloud.services.redshift_serverless import warehouse
 
 _NAME = re.compile(r"^[a-z0-9-]{3,64}$")
-_DEFAULT_DATABASE = "dev"
-_DEFAULT_ADMIN = "admin"
-# What the workgroup's database parameters may be here: the endpoint is on the loopback interface and has no TLS, and
-# the others are the documented defaults ("Configuration parameters", Redshift Serverless API).
-_PARAMETERS = {"require_ssl": {"false"}, "use_fips_ssl": {"false"}, "auto_mv": {"true", "false"}}
+_PASSWORD = re.compile(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\x21-\x7e]{8,64}$")
+_PASSWORD_CHARACTERS = string.ascii_letters + string.digits
 
 
-def _namespace_arn(described: Mapping[str, Any]) -> str:
-    return str(described["namespace"]["namespaceArn"])
+def _namespace_attribute(name: str) -> Any:
+    return lambda described: described["namespace"].get(name, "")
 
 
-def _workgroup(field: str) -> Any:
-    return lambda described: described["workgroup"][field]
+def _workgroup_attribute(name: str) -> Any:
+    return lambda described: described["workgroup"].get(name, "")
 
 
 class RedshiftServerlessService(Service):
-    """`redshift-serverless` of boto3: namespaces, workgroups, tags."""
+    """``redshift-serverless`` of boto3: namespaces, workgroups, credentials, tags."""
 
     name: ClassVar[str] = "redshift-serverless"
     cloudformation: ClassVar[Mapping[str, ApiType]] = {
@@ -52,12 +53,17 @@ class RedshiftServerlessService(Service):
             replaced=frozenset({"NamespaceName", "DbName"}),
             update_omits=frozenset({"Tags"}),
             attributes={
-                "Namespace.NamespaceArn": _namespace_arn,
-                "Namespace.NamespaceId": lambda described: described["namespace"]["namespaceId"],
-                "Namespace.NamespaceName": lambda described: described["namespace"]["namespaceName"],
-                "Namespace.DbName": lambda described: described["namespace"]["dbName"],
-                "Namespace.AdminUsername": lambda described: described["namespace"]["adminUsername"],
-                "Namespace.Status": lambda described: described["namespace"]["status"],
+                "Namespace.AdminUsername": _namespace_attribute("adminUsername"),
+                "Namespace.AdminPasswordSecretArn": _namespace_attribute("adminPasswordSecretArn"),
+                "Namespace.AdminPasswordSecretKmsKeyId": _namespace_attribute("adminPasswordSecretKmsKeyId"),
+                "Namespace.CreationDate": _namespace_attribute("creationDate"),
+                "Namespace.DbName": _namespace_attribute("dbName"),
+                "Namespace.DefaultIamRoleArn": _namespace_attribute("defaultIamRoleArn"),
+                "Namespace.KmsKeyId": _namespace_attribute("kmsKeyId"),
+                "Namespace.NamespaceArn": _namespace_attribute("namespaceArn"),
+                "Namespace.NamespaceId": _namespace_attribute("namespaceId"),
+                "Namespace.NamespaceName": _namespace_attribute("namespaceName"),
+                "Namespace.Status": _namespace_attribute("status"),
             },
             ready=lambda described: described["namespace"]["status"] == "AVAILABLE",
         ),
@@ -72,13 +78,17 @@ class RedshiftServerlessService(Service):
             replaced=frozenset({"WorkgroupName", "NamespaceName"}),
             update_omits=frozenset({"Tags"}),
             attributes={
+                "Workgroup.BaseCapacity": _workgroup_attribute("baseCapacity"),
+                "Workgroup.CreationDate": _workgroup_attribute("creationDate"),
                 "Workgroup.Endpoint.Address": lambda described: described["workgroup"]["endpoint"]["address"],
                 "Workgroup.Endpoint.Port": lambda described: described["workgroup"]["endpoint"]["port"],
-                "Workgroup.WorkgroupArn": _workgroup("workgroupArn"),
-                "Workgroup.WorkgroupId": _workgroup("workgroupId"),
-                "Workgroup.WorkgroupName": _workgroup("workgroupName"),
-                "Workgroup.NamespaceName": _workgroup("namespaceName"),
-                "Workgroup.Status": _workgroup("status"),
+                "Workgroup.EnhancedVpcRouting": _workgroup_attribute("enhancedVpcRouting"),
+                "Workgroup.NamespaceName": _workgroup_attribute("namespaceName"),
+                "Workgroup.PubliclyAccessible": _workgroup_attribute("publiclyAccessible"),
+                "Workgroup.Status": _workgroup_attribute("status"),
+                "Workgroup.WorkgroupArn": _workgroup_attribute("workgroupArn"),
+                "Workgroup.WorkgroupId": _workgroup_attribute("workgroupId"),
+                "Workgroup.WorkgroupName": _workgroup_attribute("workgroupName"),
             },
             ready=lambda described: described["workgroup"]["status"] == "AVAILABLE",
         ),
@@ -87,74 +97,70 @@ class RedshiftServerlessService(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.state = {"namespaces": {}, "workgroups": {}, "tags": {}}
-        self._warehouse = WarehouseAdministration(cloud)
 
     def resource_arns(self, operation: str, params: dict[str, Any]) -> list[str]:
         """Source: "Actions, resources, and condition keys for Amazon Redshift Serverless"."""
         if "resourceArn" in params:
             return [str(params["resourceArn"])]
-        if operation.startswith(("Create", "List")):
-            return ["*"]
-        for kind, key in (("workgroups", "workgroupName"), ("namespaces", "namespaceName")):
-            if key in params:
-                known = self.state[kind].get(params[key], {})
-                return [str(known.get("workgroupArn") or known.get("namespaceArn") or "*")]
-        return ["*"]
+        arns = []
+        for kind in ("namespace", "workgroup"):
+            name = params.get(f"{kind}Name")
+            if name is None or (kind == "namespace" and "Workgroup" in operation):
+                continue
+            known = self.state[f"{kind}s"].get(name)
+            arns.append(known[f"{kind}Arn"] if known else self.cloud.arn("redshift-serverless", f"{kind}/*"))
+        return arns or ["*"]
 
     # Namespaces ----------------------------------------------------------------------------------------------------
 
     def create_namespace(
         self,
         namespaceName: str,
-        adminUsername: str | None = None,
+        adminUsername: str = "admin",
         adminUserPassword: str | None = None,
-        manageAdminPassword: bool | None = None,
+        manageAdminPassword: bool = False,
         adminPasswordSecretKmsKeyId: str | None = None,
-        dbName: str | None = None,
+        dbName: str = "dev",
         defaultIamRoleArn: str | None = None,
         iamRoles: list[str] | None = None,
         kmsKeyId: str | None = None,
         logExports: list[str] | None = None,
         tags: list[dict[str, str]] | None = None,
     ) -> dict[str, Any]:
-        """Create the namespace, its database and its admin user."""
-        _check_name("namespaceName", namespaceName)
+        """Create the database and the admin user; the password is given, or kept in a secret of the service's own."""
+        self._check_name("namespaceName", namespaceName)
         with self.lock:
-            if namespaceName in self.state["namespaces"]:
-                raise AwsError("ConflictException", f"namespace {namespaceName} already exists")
-            if self.state["namespaces"]:
-                raise AwsError(
-                    "ServiceQuotaExceededException",
-                    f"the local cloud runs one warehouse, which namespace {', '.join(self.state['namespaces'])} has",
-                )
+            self._only_one("namespaces", "namespace", namespaceName)
             identifier = str(uuid.uuid4())
             namespace: dict[str, Any] = {
                 "namespaceName": namespaceName,
                 "namespaceId": identifier,
                 "namespaceArn": self.cloud.arn("redshift-serverless", f"namespace/{identifier}"),
-                "dbName": dbName or _DEFAULT_DATABASE,
-                "adminUsername": adminUsername or _DEFAULT_ADMIN,
-                "iamRoles": iamRoles or [],
-                "defaultIamRoleArn": defaultIamRoleArn or "",
+                "adminUsername": adminUsername,
+                "dbName": dbName,
+                "iamRoles": list(iamRoles or []),
+                "logExports": list(logExports or []),
                 "kmsKeyId": kmsKeyId or "AWS_OWNED_KMS_KEY",
-                "logExports": logExports or [],
                 "status": "AVAILABLE",
-                "creationDate": _now(),
+                "creationDate": time.time(),
             }
-            self._warehouse.create_database(namespace["dbName"])
-            self._set_password(namespace, adminUserPassword, manageAdminPassword, adminPasswordSecretKmsKeyId)
+            if defaultIamRoleArn:
+                namespace["defaultIamRoleArn"] = defaultIamRoleArn
+            warehouse.put_database(self.cloud, dbName)
+            if manageAdminPassword or adminUserPassword is not None:
+                self._set_password(namespace, adminUserPassword, manageAdminPassword, adminPasswordSecretKmsKeyId)
             self.state["namespaces"][namespaceName] = namespace
-            self._tag(str(namespace["namespaceArn"]), tags)
+            self.state["tags"][namespace["namespaceArn"]] = list(tags or [])
             self.changed()
-            return {"namespace": namespace}
+            return {"namespace": _shown(namespace)}
 
     def get_namespace(self, namespaceName: str) -> dict[str, Any]:
         """One namespace."""
-        return {"namespace": self._find("namespaces", namespaceName)}
+        return {"namespace": _shown(self._find("namespaces", "namespace", namespaceName))}
 
     def list_namespaces(self, maxResults: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
-        """Every namespace; they fit one page."""
-        return {"namespaces": list(self.state["namespaces"].values())}
+        """All namespaces (one at most)."""
+        return {"namespaces": [_shown(item) for item in self.state["namespaces"].values()]}
 
     def update_namespace(
         self,
@@ -168,68 +174,77 @@ class RedshiftServerlessService(Service):
         kmsKeyId: str | None = None,
         logExports: list[str] | None = None,
     ) -> dict[str, Any]:
-        """Change what was sent."""
+        """Change what is sent."""
         with self.lock:
-            namespace = self._find("namespaces", namespaceName)
-            if adminUsername is not None:
+            namespace = self._find("namespaces", "namespace", namespaceName)
+            if adminUsername and adminUsername != namespace["adminUsername"]:
+                if adminUserPassword is None and not manageAdminPassword:
+                    raise AwsError("ValidationException", "a new adminUsername needs a password")
+                warehouse.drop_user(self.cloud, namespace["adminUsername"])
                 namespace["adminUsername"] = adminUsername
-            if adminUserPassword is not None or manageAdminPassword is not None:
-                self._set_password(namespace, adminUserPassword, manageAdminPassword, adminPasswordSecretKmsKeyId)
-            changes = {
-                "defaultIamRoleArn": defaultIamRoleArn,
-                "iamRoles": iamRoles,
-                "kmsKeyId": kmsKeyId,
-                "logExports": logExports,
-            }
+            if adminUserPassword is not None or manageAdminPassword:
+                self._set_password(
+                    namespace, adminUserPassword, bool(manageAdminPassword), adminPasswordSecretKmsKeyId
+                )
+            changes = {"defaultIamRoleArn": defaultIamRoleArn, "iamRoles": iamRoles, "kmsKeyId": kmsKeyId,
+                       "logExports": logExports}  # fmt: skip
             namespace.update({key: value for key, value in changes.items() if value is not None})
             self.changed()
-            return {"namespace": namespace}
+            return {"namespace": _shown(namespace)}
 
-    def delete_namespace(
-        self,
-        namespaceName: str,
-        finalSnapshotName: str | None = None,
-        finalSnapshotRetentionPeriod: int | None = None,
-    ) -> dict[str, Any]:
-        """Delete the namespace with its database; its workgroup must be gone, and there are no snapshots here."""
-        if finalSnapshotName is not None:
-            raise AwsError("ValidationException", "the local cloud takes no snapshots: leave finalSnapshotName out")
+    def delete_namespace(self, namespaceName: str) -> dict[str, Any]:
+        """Delete the namespace with its database, admin user and managed secret; not while it has a workgroup."""
         with self.lock:
-            namespace = self._find("namespaces", namespaceName)
-            users = [w for w, group in self.state["workgroups"].items() if group["namespaceName"] == namespaceName]
-            if users:
-                raise AwsError("ConflictException", f"workgroup {', '.join(users)} uses namespace {namespaceName}")
-            if namespace["dbName"] != _DEFAULT_DATABASE:
-                self._warehouse.drop_database(namespace["dbName"])
-            self._warehouse.drop_user(namespace["adminUsername"])
-            if secret := namespace.get("adminPasswordSecretArn"):
-                self.cloud.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+            namespace = self._find("namespaces", "namespace", namespaceName)
+            if any(item["namespaceName"] == namespaceName for item in self.state["workgroups"].values()):
+                raise AwsError("ConflictException", f"There is a workgroup of the namespace {namespaceName}")
+            warehouse.drop_database(self.cloud, namespace["dbName"])
+            warehouse.drop_user(self.cloud, namespace["adminUsername"])
+            self._delete_secret(namespace)
             del self.state["namespaces"][namespaceName]
             self.state["tags"].pop(namespace["namespaceArn"], None)
             self.changed()
-            return {"namespace": {**namespace, "status": "DELETING"}}
+            return {"namespace": {**_shown(namespace), "status": "DELETING"}}
 
     def _set_password(
-        self, namespace: dict[str, Any], password: str | None, managed: bool | None, key: str | None
+        self, namespace: dict[str, Any], password: str | None, managed: bool, key: str | None
     ) -> None:
         if managed and password is not None:
-            raise AwsError("ValidationException", "give adminUserPassword or manageAdminPassword, not both")
+            raise AwsError("ValidationException", "adminUserPassword and manageAdminPassword exclude each other")
         if managed:
-            password = secrets.token_urlsafe(24)
-            namespace["adminPasswordSecretArn"] = self._managed_secret(namespace, password, key)
-            namespace["adminPasswordSecretKmsKeyId"] = key or ""
-        self._warehouse.set_admin(namespace["adminUsername"], password or secrets.token_urlsafe(24))
+            password = "".join(secrets.choice(_PASSWORD_CHARACTERS) for _ in range(30)) + "aA1"
+            self._put_secret(namespace, password, key)
+        elif password is not None:
+            if not _PASSWORD.match(password):
+                raise AwsError(
+                    "ValidationException",
+                    "adminUserPassword must have 8 to 64 characters with an upper-case letter, a lower-case letter and "
+                    "a digit",
+                )
+            self._delete_secret(namespace)
+        warehouse.put_user(self.cloud, namespace["adminUsername"], str(password), superuser=True)
 
-    def _managed_secret(self, namespace: Mapping[str, Any], password: str, key: str | None) -> str:
-        """The secret of "Managing Amazon Redshift admin passwords using AWS Secrets Manager"; its ARN."""
-        manager = self.cloud.client("secretsmanager")
-        value = json.dumps({"username": namespace["adminUsername"], "password": password})
-        if known := namespace.get("adminPasswordSecretArn"):
-            manager.put_secret_value(SecretId=known, SecretString=value)
-            return str(known)
+    def _put_secret(self, namespace: dict[str, Any], password: str, key: str | None) -> None:
+        client = self.cloud.client("secretsmanager")
+        text = json.dumps({"username": namespace["adminUsername"], "password": password})
+        if "adminPasswordSecretArn" in namespace:
+            client.put_secret_value(SecretId=namespace["adminPasswordSecretArn"], SecretString=text)
+            return
         name = f"redshift!{namespace['namespaceName']}-{namespace['adminUsername']}"
-        encrypted = {"KmsKeyId": key} if key else {}
-        return str(manager.create_secret(Name=name, SecretString=value, **encrypted)["ARN"])
+        arguments = {"KmsKeyId": key} if key else {}
+        namespace["adminPasswordSecretArn"] = client.create_secret(Name=name, SecretString=text, **arguments)["ARN"]
+        if key:
+            namespace["adminPasswordSecretKmsKeyId"] = key
+
+    def _delete_secret(self, namespace: dict[str, Any]) -> None:
+        arn = namespace.pop("adminPasswordSecretArn", None)
+        if arn is None:
+            return
+        try:
+            self.cloud.client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
 
     # Workgroups ----------------------------------------------------------------------------------------------------
 
@@ -237,160 +252,172 @@ class RedshiftServerlessService(Service):
         self,
         workgroupName: str,
         namespaceName: str,
-        baseCapacity: int | None = None,
+        baseCapacity: int = 128,
         maxCapacity: int | None = None,
-        enhancedVpcRouting: bool | None = None,
-        publiclyAccessible: bool | None = None,
         configParameters: list[dict[str, str]] | None = None,
-        subnetIds: list[str] | None = None,
-        securityGroupIds: list[str] | None = None,
+        enhancedVpcRouting: bool = False,
         ipAddressType: str | None = None,
-        trackName: str | None = None,
+        port: int | None = None,
+        publiclyAccessible: bool = False,
+        securityGroupIds: list[str] | None = None,
+        subnetIds: list[str] | None = None,
         tags: list[dict[str, str]] | None = None,
     ) -> dict[str, Any]:
-        """Open the warehouse for clients. The port is the machine's: asking for another is not a parameter here."""
-        _check_name("workgroupName", workgroupName)
+        """Give a namespace its endpoint: the process of this machine, whose port cannot be chosen here."""
+        self._check_name("workgroupName", workgroupName)
         with self.lock:
-            self._find("namespaces", namespaceName)
-            if workgroupName in self.state["workgroups"]:
-                raise AwsError("ConflictException", f"workgroup {workgroupName} already exists")
-            if self.state["workgroups"]:
-                raise AwsError(
-                    "ServiceQuotaExceededException",
-                    f"the local cloud runs one warehouse, which workgroup {', '.join(self.state['workgroups'])} has",
-                )
-            _check_parameters(configParameters or [])
+            self._find("namespaces", "namespace", namespaceName)
+            self._only_one("workgroups", "workgroup", workgroupName)
+            server = self.cloud.server(warehouse.SERVER)
             identifier = str(uuid.uuid4())
             workgroup: dict[str, Any] = {
                 "workgroupName": workgroupName,
                 "workgroupId": identifier,
                 "workgroupArn": self.cloud.arn("redshift-serverless", f"workgroup/{identifier}"),
                 "namespaceName": namespaceName,
-                "baseCapacity": baseCapacity or 128,
-                "maxCapacity": maxCapacity,
-                "enhancedVpcRouting": bool(enhancedVpcRouting),
-                "publiclyAccessible": bool(publiclyAccessible),
-                "configParameters": configParameters or [],
-                "subnetIds": subnetIds or [],
-                "securityGroupIds": securityGroupIds or [],
-                "ipAddressType": ipAddressType or "ipv4",
-                "trackName": trackName or "current",
+                "baseCapacity": baseCapacity,
+                "configParameters": list(configParameters or []),
+                "enhancedVpcRouting": enhancedVpcRouting,
+                "publiclyAccessible": publiclyAccessible,
+                "securityGroupIds": list(securityGroupIds or []),
+                "subnetIds": list(subnetIds or []),
+                "port": server.port,
                 "status": "AVAILABLE",
-                "creationDate": _now(),
+                "creationDate": time.time(),
             }
+            if maxCapacity is not None:
+                workgroup["maxCapacity"] = maxCapacity
+            if ipAddressType is not None:
+                workgroup["ipAddressType"] = ipAddressType
             self.state["workgroups"][workgroupName] = workgroup
-            self._tag(str(workgroup["workgroupArn"]), tags)
+            self.state["tags"][workgroup["workgroupArn"]] = list(tags or [])
             self.changed()
-            return {"workgroup": self._described(workgroup)}
+            return {"workgroup": self._shown_workgroup(workgroup)}
 
     def get_workgroup(self, workgroupName: str) -> dict[str, Any]:
         """One workgroup with its endpoint."""
-        return {"workgroup": self._described(self._find("workgroups", workgroupName))}
+        return {"workgroup": self._shown_workgroup(self._find("workgroups", "workgroup", workgroupName))}
 
     def list_workgroups(
         self, maxResults: int | None = None, nextToken: str | None = None, ownerAccount: str | None = None
     ) -> dict[str, Any]:
-        """Every workgroup; they fit one page."""
-        return {"workgroups": [self._described(workgroup) for workgroup in self.state["workgroups"].values()]}
+        """All workgroups (one at most)."""
+        return {"workgroups": [self._shown_workgroup(item) for item in self.state["workgroups"].values()]}
 
     def update_workgroup(
         self,
         workgroupName: str,
         baseCapacity: int | None = None,
         maxCapacity: int | None = None,
+        configParameters: list[dict[str, str]] | None = None,
         enhancedVpcRouting: bool | None = None,
         publiclyAccessible: bool | None = None,
-        configParameters: list[dict[str, str]] | None = None,
-        subnetIds: list[str] | None = None,
         securityGroupIds: list[str] | None = None,
-        ipAddressType: str | None = None,
-        trackName: str | None = None,
+        subnetIds: list[str] | None = None,
     ) -> dict[str, Any]:
-        """Change what was sent."""
+        """Record what is sent."""
         with self.lock:
-            workgroup = self._find("workgroups", workgroupName)
-            _check_parameters(configParameters or [])
+            workgroup = self._find("workgroups", "workgroup", workgroupName)
             changes = {
                 "baseCapacity": baseCapacity,
                 "maxCapacity": maxCapacity,
+                "configParameters": configParameters,
                 "enhancedVpcRouting": enhancedVpcRouting,
                 "publiclyAccessible": publiclyAccessible,
-                "configParameters": configParameters,
-                "subnetIds": subnetIds,
                 "securityGroupIds": securityGroupIds,
-                "ipAddressType": ipAddressType,
-                "trackName": trackName,
+                "subnetIds": subnetIds,
             }
             workgroup.update({key: value for key, value in changes.items() if value is not None})
             self.changed()
-            return {"workgroup": self._described(workgroup)}
+            return {"workgroup": self._shown_workgroup(workgroup)}
 
     def delete_workgroup(self, workgroupName: str) -> dict[str, Any]:
-        """Forget the workgroup; the namespace keeps the data."""
+        """Take the endpoint away; the data stays in the namespace."""
         with self.lock:
-            workgroup = self._find("workgroups", workgroupName)
+            workgroup = self._find("workgroups", "workgroup", workgroupName)
             del self.state["workgroups"][workgroupName]
             self.state["tags"].pop(workgroup["workgroupArn"], None)
             self.changed()
-            return {"workgroup": {**self._described(workgroup), "status": "DELETING"}}
+            return {"workgroup": {**self._shown_workgroup(workgroup), "status": "DELETING"}}
 
-    def _described(self, workgroup: Mapping[str, Any]) -> dict[str, Any]:
-        address = self._warehouse.address
-        return {
-            **{key: value for key, value in workgroup.items() if value is not None},
-            "port": address.port,
-            "endpoint": {"address": address.host, "port": address.port},
-        }
+    def get_credentials(
+        self, workgroupName: str, dbName: str | None = None, durationSeconds: int = 900
+    ) -> dict[str, Any]:
+        """A temporary password. The service is not told who asks, so all callers are the one database user ``IAM:iam``."""
+        self._find("workgroups", "workgroup", workgroupName)
+        if not 900 <= durationSeconds <= 3600:
+            raise AwsError("ValidationException", "durationSeconds must be between 900 and 3600")
+        user, password = "IAM:iam", secrets.token_urlsafe(32)
+        expiration = datetime.fromtimestamp(time.time() + durationSeconds, UTC)
+        until = expiration.strftime("%Y-%m-%d %H:%M:%S")
+        warehouse.put_user(self.cloud, user.lower(), password, superuser=True, valid_until=until)
+        return {"dbUser": user, "dbPassword": password, "expiration": expiration, "nextRefreshTime": expiration}
 
     # Tags ----------------------------------------------------------------------------------------------------------
 
     def list_tags_for_resource(self, resourceArn: str) -> dict[str, Any]:
         """The tags of a namespace or workgroup."""
-        return {"tags": [{"key": key, "value": value} for key, value in self._tags_of(resourceArn).items()]}
+        return {"tags": self._tags(resourceArn)}
 
-    def tag_resource(self, resourceArn: str, tags: list[dict[str, str]]) -> None:
-        """Add tags, or change their values."""
-        self._tags_of(resourceArn)
-        self._tag(resourceArn, tags)
-        self.changed()
+    def tag_resource(self, resourceArn: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+        """Add tags."""
+        with self.lock:
+            kept = {tag["key"]: tag for tag in self._tags(resourceArn)}
+            kept.update({tag["key"]: tag for tag in tags})
+            self.state["tags"][resourceArn] = list(kept.values())
+            self.changed()
+        return {}
 
-    def untag_resource(self, resourceArn: str, tagKeys: list[str]) -> None:
+    def untag_resource(self, resourceArn: str, tagKeys: list[str]) -> dict[str, Any]:
         """Remove tags."""
-        known = self._tags_of(resourceArn)
-        for key in tagKeys:
-            known.pop(key, None)
-        self.changed()
+        with self.lock:
+            self.state["tags"][resourceArn] = [t for t in self._tags(resourceArn) if t["key"] not in tagKeys]
+            self.changed()
+        return {}
 
-    def _tag(self, arn: str, tags: list[dict[str, str]] | None) -> None:
-        known = self.state["tags"].setdefault(arn, {})
-        known.update({tag["key"]: tag["value"] for tag in tags or []})
+    # ---------------------------------------------------------------------------------------------------------------
 
-    def _tags_of(self, arn: str) -> dict[str, str]:
+    def _tags(self, arn: str) -> list[dict[str, str]]:
         try:
-            known: dict[str, str] = self.state["tags"][arn]
+            tags: list[dict[str, str]] = self.state["tags"][arn]
         except KeyError:
-            raise AwsError("ResourceNotFoundException", f"there is no resource {arn}") from None
-        return known
+            raise AwsError("ResourceNotFoundException", f"no resource {arn}", 404) from None
+        return tags
 
-    def _find(self, kind: str, name: str) -> dict[str, Any]:
+    def _find(self, group: str, kind: str, name: str) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = self.state[kind][name]
+            found: dict[str, Any] = self.state[group][name]
         except KeyError:
-            raise AwsError("ResourceNotFoundException", f"there is no {kind[:-1]} {name}") from None
+            raise AwsError("ResourceNotFoundException", f"the {kind} {name} does not exist", 404) from None
         return found
 
+    def _only_one(self, group: str, kind: str, name: str) -> None:
+        existing = self.state[group]
+        if name in existing:
+            raise AwsError("ConflictException", f"the {kind} {name} already exists")
+        if existing:
+            raise AwsError(
+                "ServiceQuotaExceededException",
+                f"the local cloud runs one warehouse and so one {kind}, which is {next(iter(existing))}: delete it "
+                f"before creating {name}",
+            )
 
-def _check_name(field: str, name: str) -> None:
-    if not _NAME.match(name):
-        raise AwsError("ValidationException", f"{field} {name!r} must be 3 to 64 of a-z, 0-9 and -")
+    @staticmethod
+    def _check_name(parameter: str, name: str) -> None:
+        if not _NAME.match(name):
+            raise AwsError(
+                "ValidationException",
+                f"{parameter} {name!r} must have 3 to 64 lower-case letters, digits and hyphens",
+            )
+
+    def _shown_workgroup(self, workgroup: dict[str, Any]) -> dict[str, Any]:
+        server = self.cloud.server(warehouse.SERVER)
+        return {
+            **_shown(workgroup),
+            "port": server.port,
+            "endpoint": {"address": server.host, "port": server.port, "vpcEndpoints": []},
+        }
 
 
-def _check_parameters(parameters: list[dict[str, str]]) -> None:
-    for parameter in parameters:
-        key, value = parameter.get("parameterKey", ""), parameter.get("parameterValue", "")
-        if value not in _PARAMETERS.get(key, set()):
-            raise AwsError("ValidationException", f"the local warehouse does not support {key} = {value!r}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
+def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {**item, "creationDate": datetime.fromtimestamp(item["creationDate"], UTC)}
