@@ -34,3 +34,23 @@
         1 = 0
     {%- endif -%}
 {%- endmacro %}
+
+
+{# SQL: a condition on the partition column `load` for a table that comes whole: the newest load of its source that was
+   claimed, as a literal, for the reason given above. #}
+{% macro is_newest_load(source_name, column) -%}
+    {%- set loads = [] -%}
+    {%- if execute -%}
+        {%- set query -%}
+            select load_id
+            from {{ source('ops', 'partition_loads') }}
+            where
+                source = {{ dbt.string_literal(dbt.escape_single_quotes(source_name)) }}
+                and claimed_by is not null
+            order by extracted_at desc, load_id desc
+            limit 1
+        {%- endset -%}
+        {%- set loads = run_query(query).columns[0].values() -%}
+    {%- endif -%}
+    {{ column }} = {{ dbt.string_literal(dbt.escape_single_quotes(loads[0])) if loads else 'null' }}
+{%- endmacro %}

@@ -10,6 +10,7 @@ source as (
             and records.load = loads.load_id
             and loads.source = 'shop'
             and loads.is_snapshot
+    where {{ is_newest_load('shop', 'records.load') }}
 
 ),
 
