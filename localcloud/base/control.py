@@ -11,6 +11,7 @@ from typing import Any
 from localcloud.base.cloud import Credentials
 from localcloud.base.errors import AwsError
 from localcloud.base.identity import MiniStackIdentity
+from localcloud.base.role_tokens import role_token
 
 PREFIX = "/_localcloud/"
 
@@ -41,11 +42,13 @@ class Control:
     def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
         if (method, path) == ("GET", "health"):
             return 200, self._health()
-        if not self._authorized(headers.get("authorization", "")):
-            return 401, {"code": "Unauthorized", "message": "the Authorization header must hold the machine's token"}
+        authorization = headers.get("authorization", "")
+        role = path.removeprefix("credentials/") if method == "GET" and path.startswith("credentials/") else None
+        if not self._authorized(authorization, self._token if role is None else role_token(self._token, role)):
+            return 401, {"code": "Unauthorized", "message": f"the Authorization header must hold the token for {path}"}
         try:
-            if method == "GET" and path.startswith("credentials/"):
-                return 200, self._container_credentials(path.removeprefix("credentials/"))
+            if role is not None:
+                return 200, self._container_credentials(role)
             if method == "POST" and path == "service-credentials":
                 asked = json.loads(body)
                 credentials = self._identity.role_credentials(
@@ -62,9 +65,9 @@ class Control:
             return 400, {"code": "ValidationException", "message": f"{path}: {type(error).__name__}: {error}"}
         return 404, {"code": "NotFound", "message": f"{method} {PREFIX}{path} does not exist"}
 
-    def _authorized(self, authorization: str) -> bool:
-        given = authorization.removeprefix("Bearer ").encode()
-        return hmac.compare_digest(given, self._token.encode())
+    @staticmethod
+    def _authorized(authorization: str, token: str) -> bool:
+        return hmac.compare_digest(authorization.removeprefix("Bearer ").encode(), token.encode())
 
     def _container_credentials(self, role_name: str) -> dict[str, Any]:
         role_arn = self._identity.role_by_name(self._account_id, role_name)

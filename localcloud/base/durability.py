@@ -107,6 +107,10 @@ class MiniStackStates:
         if service == "cloudformation":
             self._deploying = True
 
+    def touch(self, service: str) -> None:
+        """Note that a service changed without a request to it."""
+        self._dirty.add(_state_key(service))
+
     def cheap(self, service: str) -> bool:
         """Whether saving the service takes no time worth speaking of."""
         return self._cost.get(_state_key(service), 0.0) < _CHEAP_SECONDS

@@ -51,9 +51,9 @@ class Gateway:
         from localcloud.services import registry
 
         settings = self.settings
-        identity = MiniStackIdentity(settings.region)
+        self._ministack_states = MiniStackStates()
+        identity = MiniStackIdentity(settings.region, lambda: self._ministack_states.touch("sts"))
         ownership = Ownership(registry.MINISTACK, registry.OURS)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.cloud = Cloud(
             account_id=settings.account_id,
             region=settings.region,
@@ -65,7 +65,6 @@ class Gateway:
         )
         self.services = {scope: service(self.cloud) for scope, service in ownership.services.items()}
         self._states = ServiceStates(settings.paths.state / "services", self.services)
-        self._ministack_states = MiniStackStates()
         self.control = Control(identity, settings.account_id, token, self._health)
         Mount(ownership, self.services, self.root, self._request_done).install()
         types: dict[str, ApiType] = {}
@@ -106,7 +105,6 @@ class Gateway:
         from hypercorn.asyncio import serve
         from hypercorn.config import Config
 
-        self._loop = asyncio.get_running_loop()
         config = Config()
         config.bind = [f"{self.settings.host}:{self.settings.port}"]
         config.keep_alive_timeout = 75
@@ -181,8 +179,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--objects", type=Path, help="folder of the S3 objects (default: s3 in the state folder)")
     parser.add_argument("--logs", type=Path, help="folder of log files (default: logs in the state folder)")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
-    logging.getLogger("persistence").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
+    logging.getLogger("localcloud").setLevel(logging.INFO)
     settings = GatewaySettings(
         state=given.state.resolve(),
         port=given.port,

@@ -6,6 +6,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,8 +21,10 @@ _ROLE_ARN = "arn:aws:iam::{account}:role/"
 class MiniStackIdentity:
     """Assumes roles for services and asks the IAM evaluator, as :class:`localcloud.base.cloud.Identity`."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, session_made: Callable[[], None]) -> None:
+        """``session_made`` is called after a session was given out, which has to be kept."""
         self._region = region
+        self._session_made = session_made
         self._register = contract.original("services.sts", "register_session")
         self._enforce = contract.original("core.iam_evaluator", "enforce")
         self._service_matches = contract.original("core.iam_evaluator", "_service_principal_matches")
@@ -137,6 +140,7 @@ class MiniStackIdentity:
                 "SessionPolicies": None,
             },
         )
+        self._session_made()
         return credentials
 
     def _evaluation_key(self, role: dict[str, Any], role_arn: str) -> str:

@@ -33,6 +33,7 @@ class RunningGateway:
     account_id: str = "111122223333"
     process: subprocess.Popen[bytes] | None = None
     arguments: list[str] = field(default_factory=list)
+    clients: dict[tuple[str, Credentials], Any] = field(default_factory=dict, repr=False)
 
     @property
     def endpoint(self) -> str:
@@ -52,7 +53,10 @@ class RunningGateway:
 
     def client(self, service: str, credentials: Credentials | None = None) -> Any:
         """A boto3 client as root, or with given keys."""
-        return make_client(service, self.endpoint, self.region, credentials or self.root)
+        key = (service, credentials or self.root)
+        if key not in self.clients:
+            self.clients[key] = make_client(service, self.endpoint, self.region, key[1])
+        return self.clients[key]
 
     def internal(self) -> GatewayClient:
         """The gateway as the machine's own processes use it."""
