@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,6 +132,25 @@ def role_client(cloud: Cloud, service: str, role_arn: str) -> Any:
         return cloud.client(service, role_arn, f"dms.{cloud.region}.amazonaws.com", "dms-session")
     except AwsError:
         return cloud.client(service, role_arn, PRINCIPAL, "dms-session")
+
+
+class RoleClient:
+    """Gives a client as a role, the same one to all threads until its credentials, of an hour, grow old."""
+
+    RENEW_SECONDS = 1800.0
+
+    def __init__(self, cloud: Cloud, service: str, role_arn: str) -> None:
+        self._cloud, self._service, self._role_arn = cloud, service, role_arn
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._made_at = 0.0
+
+    def __call__(self) -> Any:
+        with self._lock:
+            if self._client is None or time.monotonic() - self._made_at > self.RENEW_SECONDS:
+                self._client = role_client(self._cloud, self._service, self._role_arn)
+                self._made_at = time.monotonic()
+            return self._client
 
 
 def s3_target(endpoint: Mapping[str, Any]) -> tuple[S3Target, str]:

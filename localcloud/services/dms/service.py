@@ -459,7 +459,9 @@ class DatabaseMigrationService(TaskOperations, Service):
                     return ""
             target, role = endpoints.s3_target(endpoint)
             s3 = endpoints.role_client(self.cloud, "s3", role)
-            s3.list_objects_v2(Bucket=target.bucket, Prefix=target.table_prefix("", "").rstrip("/"), MaxKeys=1)
+            s3.list_objects_v2(
+                Bucket=target.bucket, Prefix=f"{target.folder.strip('/')}/" if target.folder else "", MaxKeys=1
+            )
         except AwsError as error:
             return str(error.message)
         except (ClientError, BotoCoreError, pg.SourceError) as error:

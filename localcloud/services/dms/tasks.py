@@ -298,7 +298,7 @@ class TaskOperations(Base):
             s3_target,
             parse_table_mappings(task["TableMappings"]),
             options,
-            lambda: endpoints.role_client(self.cloud, "s3", role),
+            endpoints.RoleClient(self.cloud, "s3", role),
             report,
             stop,
         ).run()
