@@ -20,7 +20,8 @@ class Settings(BaseSettings):
     """Settings by environment variables `CDAP_<NAME>`.
 
     `daily_from` is the first midnight at which the sources' day that ended runs by itself; not given: the next one. It
-    does not hold back backfills. `project_dir` is the checkout or image the code runs from; the other folders are its own unless given.
+    does not hold back backfills. `project_dir` is the checkout or image the code runs from; the other folders are its
+    own unless given.
     """
 
     model_config = SettingsConfigDict(env_prefix="CDAP_", extra="ignore", frozen=True)
