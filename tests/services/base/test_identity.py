@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.base.cloud import Credentials
 from localcloud.base.errors import AwsError
+from localcloud.base.role_tokens import role_token
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -250,7 +251,7 @@ def test_containers_get_their_role_as_on_fargate(gateway: Any, role: Any, monkey
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{gateway.endpoint}/_localcloud/credentials/{name}")
-    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", gateway.token)
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", role_token(gateway.token, name))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     session = botocore.session.Session()
@@ -261,9 +262,15 @@ def test_containers_get_their_role_as_on_fargate(gateway: Any, role: Any, monkey
 def test_containers_get_no_role_that_does_not_trust_them(gateway: Any, role: Any) -> None:
     name = role({"Service": "dms.amazonaws.com"}).rsplit("/", 1)[1]
     url = f"{gateway.endpoint}/_localcloud/credentials/{name}"
-    assert httpx.get(url, headers={"Authorization": gateway.token}).status_code == 403
-    assert httpx.get(url).status_code == 401
-    assert httpx.get(url, headers={"Authorization": "wrong"}).status_code == 401
+    assert httpx.get(url, headers={"Authorization": role_token(gateway.token, name)}).status_code == 403
+
+
+def test_a_container_cannot_ask_for_another_role_than_its_own(gateway: Any, role: Any) -> None:
+    mine, other = (role(TASK).rsplit("/", 1)[1] for _ in range(2))
+    url = f"{gateway.endpoint}/_localcloud/credentials/{mine}"
+    assert httpx.get(url, headers={"Authorization": role_token(gateway.token, mine)}).status_code == 200
+    for token in ("", "wrong", gateway.token, role_token(gateway.token, other)):
+        assert httpx.get(url, headers={"Authorization": token}).status_code == 401
 
 
 def test_secrets_of_the_cloud_are_readable_by_their_owner_only(gateway: Any) -> None:
