@@ -27,7 +27,7 @@ class Enterprise:
 
     @property
     def running(self) -> bool:
-        return self.server.process.running
+        return self.server.process.running() is not None
 
     def start(self) -> PostgresEndpoint:
         """Starts the server and makes the database, its tables and its users; returns the owner's endpoint.
