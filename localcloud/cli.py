@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from localcloud.base.role_tokens import role_token
 from localcloud.servers import artifacts
 from localcloud.servers.machine import GATEWAY, SERVERS, Machine, MachineRunningError
 from localcloud.servers.process import PortInUseError, ServerError, StartCancelledError
@@ -136,6 +137,9 @@ def logs(
 def credentials(
     role: Annotated[str, typer.Argument(help="Name of an IAM role that trusts ecs-tasks.amazonaws.com.")],
     state: StateOption = DEFAULT_STATE,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Do not ask whether the role exists: it is being deployed.")
+    ] = False,
     export: ExportOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -143,14 +147,10 @@ def credentials(
     machine = Machine(state)
     with _reported_errors():
         endpoint = _endpoint(machine)
-        token = (machine.state / "token").read_text(encoding="utf-8")
+        token = role_token((machine.state / "token").read_text(encoding="utf-8"), role)
         uri = f"{endpoint}/_localcloud/credentials/{role}"
-        try:
-            answer = httpx.get(uri, headers={"Authorization": token}, timeout=30, trust_env=False)
-        except httpx.TransportError as error:
-            raise ServerError(f"the gateway at {endpoint} does not answer ({error}): is the local cloud up?") from error
-        if answer.status_code != 200:
-            raise ServerError(f"no credentials for the role {role}: {answer.json().get('message', answer.text)}")
+        if not unchecked:
+            _check_role(endpoint, role, uri, token)
         _print_environment(
             {
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": uri,
@@ -160,6 +160,15 @@ def credentials(
             export,
             as_json,
         )
+
+
+def _check_role(endpoint: str, role: str, uri: str, token: str) -> None:
+    try:
+        answer = httpx.get(uri, headers={"Authorization": token}, timeout=30, trust_env=False)
+    except httpx.TransportError as error:
+        raise ServerError(f"the gateway at {endpoint} does not answer ({error}): is the local cloud up?") from error
+    if answer.status_code != 200:
+        raise ServerError(f"no credentials for the role {role}: {answer.json().get('message', answer.text)}")
 
 
 @app.command("root-credentials")
@@ -280,12 +289,12 @@ def _print_json(value: Any) -> None:
 def _print_status(machine: Machine) -> None:
     account_id, region = machine.account()
     table = Table(title=f"Local cloud: account {account_id}, region {region}", title_justify="left")
-    for column in ("server", "health", "address", "user", "pid"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("server", "health", "address"))
+    for column in ("server", "health", "address", "pid"):
+        table.add_column(column, overflow="fold", no_wrap=True)
     for row in machine.status():
         style = {"up": "green", "down": "dim"}.get(row["health"], "red")
         address = f"{row['scheme']}://{row['host']}:{row['port']}" + (f"/{row['database']}" if row["database"] else "")
-        table.add_row(row["name"], f"[{style}]{row['health']}[/]", address, row["user"] or "-", str(row["pid"] or "-"))
+        table.add_row(row["name"], f"[{style}]{row['health']}[/]", address, str(row["pid"] or "-"))
     out.print(table)
     out.print(
         f"Logs: {machine.logs_dir} (`localcloud logs SERVER`); logins: `localcloud status --json`", soft_wrap=True
