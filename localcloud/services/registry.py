@@ -8,12 +8,14 @@ from localcloud.base.service import Service
 from localcloud.services.dms import DatabaseMigrationService
 from localcloud.services.glue import GlueService
 from localcloud.services.opensearch import OpenSearchService
+from localcloud.services.redshift_data import RedshiftDataService
 from localcloud.services.redshift_serverless import RedshiftServerlessService
 
 OURS: tuple[type[Service], ...] = (
     DatabaseMigrationService,
     GlueService,
     OpenSearchService,
+    RedshiftDataService,
     RedshiftServerlessService,
 )
 """The services of the local cloud's own, each a class of ``localcloud.services.<service>``.

@@ -1,8 +1,8 @@
 """Parsing of Redshift SQL into sqlglot's syntax tree, with functions left as the client wrote them.
 
-sqlglot's own Redshift dialect turns functions into a common meaning that loses Redshift's (``add_months`` becomes a plain
-interval, ``json_extract_path_text`` loses its path). Here only what has a syntax of its own is parsed as such; every other
-function keeps its name and arguments, and :mod:`localcloud.engines.sql.functions` decides what it means.
+sqlglot's own Redshift dialect turns functions into a common meaning that loses Redshift's (``add_months`` becomes a
+plain interval, ``json_extract_path_text`` loses its path). Here only what has a syntax of its own is parsed as such;
+every other function keeps its name and arguments, and :mod:`localcloud.engines.sql.functions` decides what it means.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class WarehouseDialect(Redshift):
 
     Tokenizer = StatementTokenizer
 
-    class Parser(Redshift.Parser):
+    class Parser(Redshift.Parser):  # type: ignore[valid-type, misc]
         FUNCTIONS: dict[str, Any] = {}  # noqa: RUF012 the base class declares a plain dict
         FUNCTION_PARSERS = {  # noqa: RUF012
             name: parser for name, parser in Redshift.Parser.FUNCTION_PARSERS.items() if name in _SYNTAX_OF_ITS_OWN
         }
 
 
-def parse(sql: str) -> exp.Expression:
+def parse(sql: str) -> Any:
     """The syntax tree of one statement. Raises SqlError (42601)."""
     try:
         statements = WarehouseDialect().parse(sql, error_level=ErrorLevel.IMMEDIATE)
@@ -47,6 +47,6 @@ def _short(error: Exception) -> str:
     details = getattr(error, "errors", None)
     if details:
         first = details[0]
-        near = f'{first.get("start_context", "")}{first.get("highlight", "")}'[-80:].strip()
+        near = f"{first.get('start_context', '')}{first.get('highlight', '')}"[-80:].strip()
         return f'{first.get("description", "").rstrip(".")} at or near "{near}" (line {first.get("line")})'
     return str(error)

@@ -96,7 +96,7 @@ class SessionRelations:
         """(schema, Glue database, role, region) of an external schema, or None."""
         rows = self._session.connection.execute(
             "select schema_name, glue_database, role_arn, region "
-            f'from "{self._session.database}".pg_internal.external_schemas where schema_name = ?',  # noqa: S608
+            f'from "{self._session.database}".pg_internal.external_schemas where schema_name = ?',
             [schema],
         ).fetchall()
         return rows[0] if rows else None
@@ -108,6 +108,18 @@ class SessionRelations:
             [name],
         ).fetchall()
         return f'"{self._session.database}".pg_internal.{rows[0][0]}' if rows else None
+
+    def end_session(self, pid: int) -> bool:
+        """Interrupt another session and close its connection; whether there was one. Superusers only, or one's own."""
+        warehouse = self._session.warehouse
+        other = warehouse.sessions.get(pid)
+        if other is None or other is self._session:
+            return False
+        me = warehouse.users.get(self._session.user)
+        if other.user != self._session.user and not (me and me.superuser):
+            raise SqlError("42501", "must be superuser to signal other server processes")
+        other.terminate()
+        return True
 
 
 def _asks_for_pseudo_columns(table: Any) -> bool:

@@ -84,6 +84,8 @@ class Session:
         self.connection = connection
         self.user = user
         self.database = database
+        self.disconnect: Callable[[], None] | None = None
+        """Closes the client's connection; set by what serves it."""
         self.in_transaction = False
         self.failed = False
         self.held_locks: list[Any] = []
@@ -242,6 +244,12 @@ class Session:
     def interrupt(self) -> None:
         """Stop the statement that is running."""
         self.connection.interrupt()
+
+    def terminate(self) -> None:
+        """Stop the statement that is running and disconnect the client."""
+        self.interrupt()
+        if self.disconnect is not None:
+            self.disconnect()
 
     def close(self) -> None:
         """End the session; an open transaction is rolled back."""

@@ -37,11 +37,18 @@ _DEFAULTS = {
     "bytea_output": "escape",
 }
 _LABELS = frozenset(
-    """
-    query_group application_name extra_float_digits enable_result_cache_for_session analyze_threshold_percent
-    wlm_query_slot_count mv_enable_aqmv_for_session client_min_messages json_serialization_enable
-    json_serialization_parse_nested_strings
-    """.split()
+    [
+        "query_group",
+        "application_name",
+        "extra_float_digits",
+        "enable_result_cache_for_session",
+        "analyze_threshold_percent",
+        "wlm_query_slot_count",
+        "mv_enable_aqmv_for_session",
+        "client_min_messages",
+        "json_serialization_enable",
+        "json_serialization_parse_nested_strings",
+    ]
 )
 _FIXED_VALUES = {
     "client_encoding": {"utf8", "utf-8", "unicode"},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from localcloud.engines.sql.errors import syntax_error
-
 
 
 class StatementTokenizer(Redshift.Tokenizer):
@@ -18,8 +18,8 @@ class StatementTokenizer(Redshift.Tokenizer):
     sqlglot's own take what follows SHOW, EXPLAIN and the like for one string, and ``$1,$`` for a dollar quote.
     """
 
-    COMMANDS: set[TokenType] = set()  # noqa: RUF012 the base class declares plain collections
-    HEREDOC_STRINGS: list[str] = []  # noqa: RUF012
+    COMMANDS: ClassVar[set[TokenType]] = set()
+    HEREDOC_STRINGS: ClassVar[list[str | tuple[str, str]]] = []
     RAW_STRINGS = ["$$"]  # noqa: RUF012
     SINGLE_TOKENS = {**Redshift.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}  # noqa: RUF012
 

@@ -19,7 +19,7 @@ _SYSTEM_PREFIXES = ("pg_", "svv_", "svl_", "stl_", "stv_", "sys_", "svcs_")
 class WarehouseTarget(DuckDB):
     """DuckDB's SQL, with the modifiers of functions that sqlglot knows only for its own function classes."""
 
-    class Generator(DuckDB.Generator):
+    class Generator(DuckDB.Generator):  # type: ignore[valid-type, misc]
         def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
             return self._modified(expression, "IGNORE NULLS")
 
@@ -48,6 +48,9 @@ class Relations(Protocol):
 
     def user_function(self, name: str) -> str | None:
         """The DuckDB macro of a function of the user's, or None."""
+
+    def end_session(self, pid: int) -> bool:
+        """Interrupt a session and close its connection; whether there was one."""
 
 
 @dataclass
@@ -192,6 +195,8 @@ def _function(node: Any, scope: Scope) -> Any:
         return node
     if not node.expressions and name in scope.values:
         return exp.Literal.string(scope.values[name])
+    if name in ("pg_terminate_backend", "pg_cancel_backend"):
+        return _end_session(name, node, scope)
     if isinstance(node.parent, exp.Table) and name == "generate_series":
         return functions.call(name, *node.expressions)
     translated = functions.translate(name, list(node.expressions))
@@ -205,6 +210,13 @@ def _function(node: Any, scope: Scope) -> Any:
         f"function {name} does not exist",
         hint="Either Redshift has no such function or this warehouse does not support it.",
     )
+
+
+def _end_session(name: str, node: Any, scope: Scope) -> Any:
+    argument = node.expressions[0] if len(node.expressions) == 1 else None
+    if not isinstance(argument, exp.Literal) or not argument.name.isdigit():
+        raise unsupported(f"{name} of another argument than a number")
+    return exp.convert(int(scope.relations.end_session(int(argument.name))))
 
 
 def _dot(node: Any, scope: Scope) -> Any:

@@ -26,6 +26,8 @@ from localcloud.services.redshift_serverless import warehouse
 
 _NAME = re.compile(r"^[a-z0-9-]{3,64}$")
 _PASSWORD = re.compile(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\x21-\x7e]{8,64}$")
+# The endpoint is on the loopback interface and has no TLS; the others are the documented defaults.
+_PARAMETERS = {"require_ssl": {"false"}, "use_fips_ssl": {"false"}, "auto_mv": {"true", "false"}}
 _PASSWORD_CHARACTERS = string.ascii_letters + string.digits
 
 
@@ -183,9 +185,7 @@ class RedshiftServerlessService(Service):
                 warehouse.drop_user(self.cloud, namespace["adminUsername"])
                 namespace["adminUsername"] = adminUsername
             if adminUserPassword is not None or manageAdminPassword:
-                self._set_password(
-                    namespace, adminUserPassword, bool(manageAdminPassword), adminPasswordSecretKmsKeyId
-                )
+                self._set_password(namespace, adminUserPassword, bool(manageAdminPassword), adminPasswordSecretKmsKeyId)
             changes = {"defaultIamRoleArn": defaultIamRoleArn, "iamRoles": iamRoles, "kmsKeyId": kmsKeyId,
                        "logExports": logExports}  # fmt: skip
             namespace.update({key: value for key, value in changes.items() if value is not None})
@@ -206,9 +206,7 @@ class RedshiftServerlessService(Service):
             self.changed()
             return {"namespace": {**_shown(namespace), "status": "DELETING"}}
 
-    def _set_password(
-        self, namespace: dict[str, Any], password: str | None, managed: bool, key: str | None
-    ) -> None:
+    def _set_password(self, namespace: dict[str, Any], password: str | None, managed: bool, key: str | None) -> None:
         if managed and password is not None:
             raise AwsError("ValidationException", "adminUserPassword and manageAdminPassword exclude each other")
         if managed:
@@ -265,6 +263,7 @@ class RedshiftServerlessService(Service):
     ) -> dict[str, Any]:
         """Give a namespace its endpoint: the process of this machine, whose port cannot be chosen here."""
         self._check_name("workgroupName", workgroupName)
+        _check_parameters(configParameters or [])
         with self.lock:
             self._find("namespaces", "namespace", namespaceName)
             self._only_one("workgroups", "workgroup", workgroupName)
@@ -316,6 +315,7 @@ class RedshiftServerlessService(Service):
         subnetIds: list[str] | None = None,
     ) -> dict[str, Any]:
         """Record what is sent."""
+        _check_parameters(configParameters or [])
         with self.lock:
             workgroup = self._find("workgroups", "workgroup", workgroupName)
             changes = {
@@ -343,7 +343,10 @@ class RedshiftServerlessService(Service):
     def get_credentials(
         self, workgroupName: str, dbName: str | None = None, durationSeconds: int = 900
     ) -> dict[str, Any]:
-        """A temporary password. The service is not told who asks, so all callers are the one database user ``IAM:iam``."""
+        """A temporary password.
+
+        The service is not told who asks, so that all callers are one database user, ``IAM:iam``.
+        """
         self._find("workgroups", "workgroup", workgroupName)
         if not 900 <= durationSeconds <= 3600:
             raise AwsError("ValidationException", "durationSeconds must be between 900 and 3600")
@@ -417,6 +420,13 @@ class RedshiftServerlessService(Service):
             "port": server.port,
             "endpoint": {"address": server.host, "port": server.port, "vpcEndpoints": []},
         }
+
+
+def _check_parameters(parameters: list[dict[str, str]]) -> None:
+    for parameter in parameters:
+        key, value = parameter["parameterKey"], parameter["parameterValue"]
+        if value.lower() not in _PARAMETERS.get(key, set()):
+            raise AwsError("ValidationException", f"the local cloud does not support the parameter {key} = {value!r}")
 
 
 def _shown(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,9 +119,8 @@ _FUNCTIONS: tuple[tuple[str, Callable[..., Any], list[str], str], ...] = (
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the functions known to the database instance of ``connection``."""
     for name, function, parameters, result in _FUNCTIONS:
-        connection.create_function(
-            name, _vectorised(function, result), parameters, result, type="arrow", null_handling="special"
-        )
+        register_one: Any = connection.create_function
+        register_one(name, _vectorised(function, result), parameters, result, type="arrow", null_handling="special")
 
 
 def _vectorised(function: Callable[..., Any], result: str) -> Callable[..., Any]:

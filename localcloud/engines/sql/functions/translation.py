@@ -57,14 +57,88 @@ _INTERVALS = {
 
 # Functions that mean the same under the same name.
 NATIVE = frozenset(
-    """
-    abs acos any_value ascii asin atan atan2 avg bit_and bit_or bool_and bool_or cbrt ceil chr coalesce corr cos cot
-    count covar_pop covar_samp cume_dist degrees dense_rank exp first_value floor greatest lag last_value lead least
-    length ln lower ltrim max md5 median min mod ntile nth_value nullif percent_rank pi pow power radians random rank
-    repeat replace reverse round row_number rtrim sha1 sign sin sqrt stddev stddev_pop stddev_samp strpos sum tan upper
-    var_pop var_samp variance generate_series percentile_cont percentile_disc trim position
-    has_schema_privilege current_setting array_length
-    """.split()
+    [
+        "abs",
+        "acos",
+        "any_value",
+        "ascii",
+        "asin",
+        "atan",
+        "atan2",
+        "avg",
+        "bit_and",
+        "bit_or",
+        "bool_and",
+        "bool_or",
+        "cbrt",
+        "ceil",
+        "chr",
+        "coalesce",
+        "corr",
+        "cos",
+        "cot",
+        "count",
+        "covar_pop",
+        "covar_samp",
+        "cume_dist",
+        "degrees",
+        "dense_rank",
+        "exp",
+        "first_value",
+        "floor",
+        "greatest",
+        "lag",
+        "last_value",
+        "lead",
+        "least",
+        "length",
+        "ln",
+        "lower",
+        "ltrim",
+        "max",
+        "md5",
+        "median",
+        "min",
+        "mod",
+        "ntile",
+        "nth_value",
+        "nullif",
+        "percent_rank",
+        "pi",
+        "pow",
+        "power",
+        "radians",
+        "random",
+        "rank",
+        "repeat",
+        "replace",
+        "reverse",
+        "round",
+        "row_number",
+        "rtrim",
+        "sha1",
+        "sign",
+        "sin",
+        "sqrt",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "strpos",
+        "sum",
+        "tan",
+        "upper",
+        "var_pop",
+        "var_samp",
+        "variance",
+        "generate_series",
+        "percentile_cont",
+        "percentile_disc",
+        "trim",
+        "position",
+        "has_schema_privilege",
+        "current_setting",
+        "array_length",
+    ]
 )
 _RENAMED = {
     "len": "length",
@@ -93,13 +167,46 @@ _RENAMED = {
     "booland_agg": "bool_and",
 }
 _MACROS = frozenset(
-    """
-    add_months months_between last_day next_day concat initcap left right lpad rpad split_part regexp_count regexp_instr
-    is_valid_json is_valid_json_array can_json_parse json_array_length json_parse json_serialize json_typeof
-    get_array_length array_concat sha2 strtol format_type has_table_privilege has_database_privilege current_schemas
-    pg_get_userbyid obj_description col_description pg_get_expr pg_get_viewdef pg_table_is_visible array_to_string
-    quote_ident pg_encoding_to_char pg_get_constraintdef
-    """.split()
+    [
+        "add_months",
+        "months_between",
+        "last_day",
+        "next_day",
+        "concat",
+        "initcap",
+        "left",
+        "right",
+        "lpad",
+        "rpad",
+        "split_part",
+        "regexp_count",
+        "regexp_instr",
+        "is_valid_json",
+        "is_valid_json_array",
+        "can_json_parse",
+        "json_array_length",
+        "json_parse",
+        "json_serialize",
+        "json_typeof",
+        "get_array_length",
+        "array_concat",
+        "sha2",
+        "strtol",
+        "format_type",
+        "has_table_privilege",
+        "has_database_privilege",
+        "current_schemas",
+        "pg_get_userbyid",
+        "obj_description",
+        "col_description",
+        "pg_get_expr",
+        "pg_get_viewdef",
+        "pg_table_is_visible",
+        "array_to_string",
+        "quote_ident",
+        "pg_encoding_to_char",
+        "pg_get_constraintdef",
+    ]
 )
 
 

@@ -90,13 +90,19 @@ def _external_partitions(session: Session) -> tuple[list[str], list[Row]]:
     return columns, lake.external_partitions(session) if lake else []
 
 
+def _sessions(session: Session) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [(s.pid, s.user, s.database) for s in list(session.warehouse.sessions.values())]
+    return ["process", "user_name", "db_name"], rows
+
+
 DYNAMIC: dict[str, Callable[[Session], tuple[list[str], list[Row]]]] = {
     "pg_get_late_binding_view_cols()": _late_binding,
+    "stv_sessions": _sessions,
     "svv_external_tables": _external_tables,
     "svv_external_columns": _external_columns,
     "svv_external_partitions": _external_partitions,
 }
-_NUMBERS = frozenset({"columnnum", "part_key", "compressed", "col_num"})
+_NUMBERS = frozenset({"columnnum", "part_key", "compressed", "col_num", "process"})
 
 
 def dynamic_relation(session: Session, name: str) -> Any:

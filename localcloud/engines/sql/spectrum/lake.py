@@ -67,9 +67,7 @@ class Expiring:
 class Lake:
     """The data catalog and the objects, by the APIs of ``endpoint``; objects are read in place from ``objects``."""
 
-    def __init__(
-        self, *, endpoint: str, gateway: GatewayClient, objects: Path, account_id: str, region: str
-    ) -> None:
+    def __init__(self, *, endpoint: str, gateway: GatewayClient, objects: Path, account_id: str, region: str) -> None:
         self.account_id = account_id
         self.region = region
         self.folder = ObjectFolder(objects, account_id)
@@ -191,8 +189,8 @@ class Lake:
     def _schemas(self, session: Session) -> list[tuple[str, str, str, str | None]]:
         return session.fetch_all(
             "select schema_name, glue_database, role_arn, region "
-            f'from "{session.database}".pg_internal.external_schemas'  # noqa: S608
-        )  # type: ignore[return-value]
+            f'from "{session.database}".pg_internal.external_schemas'
+        )
 
     def external_tables(self, session: Session) -> list[tuple[Any, ...]]:
         """Rows of svv_external_tables."""

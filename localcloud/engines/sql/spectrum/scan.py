@@ -34,7 +34,7 @@ def build(
                for c in table.get("StorageDescriptor", {}).get("Columns", [])]  # fmt: skip
     keys = [(c["Name"].lower(), hive.duckdb_type(c.get("Type", "string"))) for c in table.get("PartitionKeys") or []]
     if partitions is None:
-        locations = [(parse_location(table["StorageDescriptor"]["Location"]), None)]
+        locations: list[tuple[Location, Partition | None]] = [(parse_location(table["StorageDescriptor"]["Location"]), None)]
     else:
         locations = [(_folder(parse_location(p.location)), p) for p in partitions]
     files: list[StoredObject] = []
@@ -110,9 +110,7 @@ def _paths(paths: list[str]) -> Any:
 
 
 def _struct(pairs: dict[str, Any]) -> Any:
-    return exp.Struct(
-        expressions=[exp.PropertyEQ(this=exp.Literal.string(k), expression=v) for k, v in pairs.items()]
-    )
+    return exp.Struct(expressions=[exp.PropertyEQ(this=exp.Literal.string(k), expression=v) for k, v in pairs.items()])
 
 
 def _reader(form: str, table: dict[str, Any], columns: list[tuple[str, str]], paths: list[str], name: str) -> _Source:

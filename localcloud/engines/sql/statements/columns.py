@@ -71,10 +71,7 @@ def _read_attribute(reader: TokenReader, column: ColumnDefinition) -> None:
         column.distkey = True
     elif reader.accept("sortkey"):
         column.sortkey = True
-    elif reader.accept("identity"):
-        column.identity = _identity(reader)
-        column.not_null = True
-    elif reader.accept("generated", "by", "default", "as", "identity"):
+    elif reader.accept("identity") or reader.accept("generated", "by", "default", "as", "identity"):
         column.identity = _identity(reader)
         column.not_null = True
     elif reader.accept("default"):
@@ -95,7 +92,18 @@ def _identity(reader: TokenReader) -> tuple[int, int]:
     return parts[0], parts[1]
 
 
-_ATTRIBUTES = {"not", "null", "primary key", "primary", "unique", "encode", "distkey", "sortkey", "references", "collate"}
+_ATTRIBUTES = {
+    "not",
+    "null",
+    "primary key",
+    "primary",
+    "unique",
+    "encode",
+    "distkey",
+    "sortkey",
+    "references",
+    "collate",
+}
 
 
 def _default(reader: TokenReader) -> str:

@@ -41,7 +41,7 @@ def views_on(session: Session, schema: str, name: str) -> list[tuple[str, str]]:
         f'select distinct schema_name, view_name from "{session.database}".pg_internal.view_uses '  # noqa: S608
         "where used_schema = ? and used_name = ?",
         [schema, name],
-    )  # type: ignore[return-value]
+    )
 
 
 def drop_table(session: Session, name: Name, *, cascade: bool, skip_missing: bool) -> None:

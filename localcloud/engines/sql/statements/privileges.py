@@ -96,7 +96,8 @@ def _grantee(reader: TokenReader) -> tuple[str, str]:
 
 def _check_grantee(session: Session, kind: str, name: str) -> None:
     warehouse = session.warehouse
-    known: dict[str, Any] = {"user": warehouse.users, "group": warehouse.groups, "role": warehouse.roles}.get(kind, {})
+    kinds: dict[str, Any] = {"user": warehouse.users, "group": warehouse.groups, "role": warehouse.roles}
+    known = kinds.get(kind, {})
     if kind != "public" and name not in known:
         raise SqlError("42704", f'{kind} "{name}" does not exist')
 

@@ -181,8 +181,10 @@ def plan_declare(session: Session, reader: TokenReader, arguments: list[Any]) ->
 
     def action() -> None:
         table = f"cursor_{name}"
-        session.run(f'create or replace temp table "{table}" as select row_number() over () as "cursor row", * '
-                    f"from ({plan.query}) rows")
+        session.run(
+            f'create or replace temp table "{table}" as select row_number() over () as "cursor row", * '
+            f"from ({plan.query}) rows"
+        )
         session.cursors[name] = (table, 0)
 
     return Plan("DECLARE CURSOR", action=action)

@@ -36,7 +36,8 @@ def read_attributes(reader: TokenReader) -> TableAttributes:
     found = TableAttributes()
     while True:
         if reader.accept("backup"):
-            reader.accept("yes") or reader.expect("no")
+            if not reader.accept("yes"):
+                reader.expect("no")
         elif reader.accept("diststyle"):
             found.diststyle = reader.identifier()
         elif reader.accept("distkey"):
@@ -303,7 +304,9 @@ def plan_alter(session: Session, reader: TokenReader, arguments: list[Any]) -> P
         return Plan("ALTER TABLE", action=lambda: dependents.rename(session, table, new))
     if reader.accept("rename"):
         reader.accept("column")
-        old, _, new = reader.identifier(), reader.expect("to"), reader.identifier()
+        old = reader.identifier()
+        reader.expect("to")
+        new = reader.identifier()
         reader.finish()
         return Plan("ALTER TABLE", action=lambda: _rename_column(session, table, old, new))
     if reader.accept("add"):

@@ -51,7 +51,8 @@ def plan_create(session: Session, reader: TokenReader, arguments: list[Any]) -> 
             for table in query.find_all(exp.Table):
                 if isinstance(table.this, exp.Identifier) and not table.db and not dependents.in_cte(table):
                     raise SqlError(
-                        "42P01", f'"{table.name}" needs its schema: all of a late-binding view\'s names must be qualified'
+                        "42P01",
+                        f'"{table.name}" needs its schema: all of a late-binding view\'s names must be qualified',
                     )
             _record(session, target, "late_binding", _text(query), [])
             return
@@ -113,9 +114,7 @@ def plan_drop(session: Session, reader: TokenReader, arguments: list[Any]) -> Pl
 
     def action() -> None:
         for name in names:
-            dependents.drop_view(
-                session, name, cascade=cascade, skip_missing=skip_missing, materialized=materialized
-            )
+            dependents.drop_view(session, name, cascade=cascade, skip_missing=skip_missing, materialized=materialized)
 
     return Plan("DROP VIEW", action=action)
 
@@ -126,7 +125,7 @@ def plan_create_materialized(session: Session, reader: TokenReader, arguments: l
     name = reader.name()
     reader_attributes = read_attributes(reader)
     if reader.accept("auto", "refresh"):
-        reader.accept("no") or _refuse_auto_refresh(reader)
+        _expect_no_auto_refresh(reader)
     more = read_attributes(reader)
     reader.expect("as")
     query = parse(reader.rest())
@@ -149,8 +148,9 @@ def plan_create_materialized(session: Session, reader: TokenReader, arguments: l
     return Plan("CREATE MATERIALIZED VIEW", action=action)
 
 
-def _refuse_auto_refresh(reader: TokenReader) -> None:
-    raise unsupported("AUTO REFRESH YES", hint="Refresh the view with REFRESH MATERIALIZED VIEW.")
+def _expect_no_auto_refresh(reader: TokenReader) -> None:
+    if not reader.accept("no"):
+        raise unsupported("AUTO REFRESH YES", hint="Refresh the view with REFRESH MATERIALIZED VIEW.")
 
 
 def plan_refresh(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
@@ -181,6 +181,6 @@ def plan_alter_materialized(session: Session, reader: TokenReader, arguments: li
     reader.expect("alter", "materialized", "view")
     reader.name()
     reader.expect("auto", "refresh")
-    reader.accept("no") or _refuse_auto_refresh(reader)
+    _expect_no_auto_refresh(reader)
     reader.finish()
     return Plan("ALTER MATERIALIZED VIEW", action=lambda: None)

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from localcloud.engines.sql.statements.transfers import TransferOptions
 
 
-def run(
-    session: Session, lake: Lake, name: Name, columns: list[str], source: str, options: TransferOptions
-) -> int:
+def run(session: Session, lake: Lake, name: Name, columns: list[str], source: str, options: TransferOptions) -> int:
     """Load the objects under the prefix ``source`` (or of a manifest) into a table; the number of rows.
 
     Raises SqlError: 42501 without permission, XX000 when there is no object, 22P02 and 22001 for a value that does not
@@ -185,17 +183,19 @@ def _reader(options: TransferOptions, wanted: list[str], types: dict[str, str], 
 def _converted(value: Any, kind: str, options: TransferOptions) -> Any:
     if kind == "VARCHAR":
         if "emptyasnull" in options.flags or "blanksasnull" in options.flags:
-            trimmed = exp.Anonymous(this="trim", expressions=[value.copy()]) if "blanksasnull" in options.flags else value
+            trimmed = (
+                exp.Anonymous(this="trim", expressions=[value.copy()]) if "blanksasnull" in options.flags else value
+            )
             is_empty = exp.EQ(this=trimmed.copy(), expression=exp.Literal.string(""))
             return exp.Case(ifs=[exp.If(this=is_empty, true=exp.Null())], default=value)
         return value
     # An empty field is null for every type but the character types.
-    text = exp.Anonymous(this="nullif", expressions=[exp.Anonymous(this="trim", expressions=[value]), exp.Literal.string("")])
+    text = exp.Anonymous(
+        this="nullif", expressions=[exp.Anonymous(this="trim", expressions=[value]), exp.Literal.string("")]
+    )
     for name, pattern in (("DATE", options.date_format), ("TIMESTAMP", options.time_format)):
         if kind == name and pattern and pattern.lower() not in ("auto", "epochsecs", "epochmillisecs"):
-            text = exp.Anonymous(
-                this="strptime", expressions=[text, exp.Literal.string(strftime_format(pattern))]
-            )
+            text = exp.Anonymous(this="strptime", expressions=[text, exp.Literal.string(strftime_format(pattern))])
     if kind.startswith("TIMESTAMP") and options.time_format in ("epochsecs", "epochmillisecs"):
         number = exp.Cast(this=text, to=exp.DataType.build("BIGINT"))
         factor = 1_000_000 if options.time_format == "epochsecs" else 1000

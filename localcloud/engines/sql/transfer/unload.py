@@ -163,9 +163,7 @@ def _quoted(name: str) -> str:
     return to_sql(exp.to_identifier(name, quoted=True))
 
 
-def _write_files(
-    session: Session, select: str, count: int, options: TransferOptions, folder: Path
-) -> list[Path]:
+def _write_files(session: Session, select: str, count: int, options: TransferOptions, folder: Path) -> list[Path]:
     """Write the rows of ``select`` to files of at most the wanted size."""
     target = folder / "0"
     session.run(f"copy ({_shaped(session, select, options)}) to {_literal(str(target))} ({_copy_options(options)})")
@@ -175,7 +173,7 @@ def _write_files(
     parts = min(-(-size * 11 // (options.max_file_bytes * 10)), count)
     per_part = -(-count // parts)
     target.unlink()
-    numbered = f"select row_number() over () - 1 as \"unload row\", * from ({select}) s"  # noqa: S608
+    numbered = f'select row_number() over () - 1 as "unload row", * from ({select}) s'  # noqa: S608
     files = []
     for part in range(parts):
         path = folder / str(part)
@@ -214,7 +212,11 @@ def _shaped(session: Session, select: str, options: TransferOptions) -> str:
 
 def _text(name: str, kind: str, options: TransferOptions) -> str:
     column = _quoted(name)
-    text = f"case {column} when true then 't' when false then 'f' end" if kind == "BOOLEAN" else f"cast({column} as varchar)"
+    text = (
+        f"case {column} when true then 't' when false then 'f' end"
+        if kind == "BOOLEAN"
+        else f"cast({column} as varchar)"
+    )
     if options.format == "delimited":
         delimiter = options.delimiter or "|"
         if "escape" in options.flags:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -53,7 +54,7 @@ class Connection:
     def __init__(self, warehouse: Warehouse, client: socket.socket) -> None:
         self._warehouse = warehouse
         self._client = client
-        self._in = client.makefile("rb", 65536)
+        self._in = cast(BinaryIO, client.makefile("rb", 65536))
         self._out = client.makefile("wb", 262144)
         self._session: Session | None = None
         self._statements: dict[str, Prepared] = {}
@@ -107,8 +108,15 @@ class Connection:
             self._send(messages.error(failure))
             self._out.flush()
             return False
+        self._session.disconnect = self._disconnect
         self._welcome(options)
         return True
+
+    def _disconnect(self) -> None:
+        try:
+            self._client.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            log.debug("the client was gone already: %s", error)
 
     def _authenticate(self, user: str, database: str) -> None:
         salt = os.urandom(4)
@@ -361,7 +369,7 @@ class Connection:
 
     def _close(self, reader: Reader) -> None:
         kind, name = reader.bytes(1), reader.string()
-        (self._statements if kind == b"S" else self._portals).pop(name, None)  # type: ignore[attr-defined]
+        (self._statements if kind == b"S" else self._portals).pop(name, None)
         self._send(message(b"3"))
 
 
@@ -370,7 +378,7 @@ def _parameter_count(sql: str) -> int:
 
     tokens = tokenize(sql)
     count = 0
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in itertools.pairwise(tokens):
         if token.text == "$" and following.text.isdigit():
             count = max(count, int(following.text))
     return count
