@@ -42,7 +42,9 @@ class SessionRelations:
         if schema not in (None, "pg_catalog", "information_schema"):
             return None
         if schema != "information_schema" and name in DYNAMIC:
-            return exp.Subquery(this=dynamic_relation(self._session, name))
+            query = dynamic_relation(self._session, name)
+            query.meta["translated"] = True
+            return exp.Subquery(this=query)
         if name.endswith("()"):
             return None
         view = f"information_schema.{name}" if schema == "information_schema" else name

@@ -95,13 +95,17 @@ def translate(expression: Any, scope: Scope) -> Any:
     name_outputs(expression)
     _resolve_tables(expression, scope)
     root = exp.Tuple(expressions=[expression])
-    for node in reversed(list(root.dfs())):
-        if node is root:
+    for node in reversed(list(root.dfs(prune=_is_translated))):
+        if node is root or _is_translated(node):
             continue
         replaced = _rewrite(node, scope)
         if replaced is not node:
             node.replace(replaced)
     return root.expressions[0]
+
+
+def _is_translated(node: Any) -> bool:
+    return bool(node.meta.get("translated"))
 
 
 def _resolve_tables(expression: Any, scope: Scope) -> None:
@@ -124,6 +128,7 @@ def _resolve_tables(expression: Any, scope: Scope) -> None:
         if query is not None:
             if _is_target(table):
                 raise SqlError("0A000", f'"{name}" is a view or an external table: it cannot be changed')
+            query.meta["translated"] = True
             _replace_table(table, exp.Subquery(this=query))
     for column in expression.find_all(exp.Column):
         if column.args.get("db"):

@@ -18,6 +18,7 @@ from localcloud.base.errors import AwsError
 from localcloud.base.service import Service
 from localcloud.services.redshift_data.execution import bind, column_metadata, field
 from localcloud.services.redshift_serverless import warehouse
+from localcloud.services.redshift_serverless.workgroups import workgroup_arn
 
 _KEPT_SECONDS = 24 * 3600
 _PAGE = 1000
@@ -48,11 +49,8 @@ class RedshiftDataService(Service):
         workgroup = params.get("WorkgroupName")
         if workgroup is None:
             return ["*"]
-        try:
-            found = self.cloud.client("redshift-serverless").get_workgroup(workgroupName=workgroup)["workgroup"]
-        except ClientError:
-            return [self.cloud.arn("redshift-serverless", "workgroup/*")]
-        return [found["workgroupArn"]]
+        found = workgroup_arn(self.cloud.account_id, self.cloud.region, workgroup)
+        return [found or self.cloud.arn("redshift-serverless", "workgroup/*")]
 
     # Statements ----------------------------------------------------------------------------------------------------
 

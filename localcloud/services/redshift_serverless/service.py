@@ -22,7 +22,7 @@ from localcloud.base.api_type import ApiType
 from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
 from localcloud.base.service import Service
-from localcloud.services.redshift_serverless import warehouse
+from localcloud.services.redshift_serverless import warehouse, workgroups
 
 _NAME = re.compile(r"^[a-z0-9-]{3,64}$")
 _PASSWORD = re.compile(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\x21-\x7e]{8,64}$")
@@ -99,6 +99,15 @@ class RedshiftServerlessService(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.state = {"namespaces": {}, "workgroups": {}, "tags": {}}
+
+    def start(self) -> None:
+        """Make the workgroups known."""
+        workgroups.remember(self.cloud.account_id, self.cloud.region, self.state["workgroups"])
+
+    def changed(self) -> None:
+        """Save, and make the workgroups known."""
+        workgroups.remember(self.cloud.account_id, self.cloud.region, self.state["workgroups"])
+        super().changed()
 
     def resource_arns(self, operation: str, params: dict[str, Any]) -> list[str]:
         """Source: "Actions, resources, and condition keys for Amazon Redshift Serverless"."""

@@ -134,7 +134,7 @@ create macro redshift_system.main.bounded (s, n) as case
 end;
 
 create macro redshift_system.main.bounded_or_error (s, n) as case
-    when strlen(s) <= n then s
+    when s is null or strlen(s) <= n then s
     when strlen(rtrim(s, ' ')) <= n then "left"(s, n)
     else error('22001: Value too long for type character varying(' || n || ')')
 end;
