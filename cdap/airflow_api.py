@@ -20,6 +20,7 @@ STATE_DAG = "build_profiles"
 STATE_KEY = "current"
 CRAWLER_POOL = "glue_crawler"
 PAGE = 100
+LINE = 1000
 ACTIVE_STATES = ("queued", "running")
 
 Reprocess = Literal["none", "failed", "completed"]
@@ -372,6 +373,7 @@ def _log_lines(event: Any) -> list[str]:
     if not isinstance(event, Mapping):
         return [str(event)]
     lines = str(event.get("event", "")).splitlines()
-    for error in event.get("error_detail") or ():
+    # The first is the error itself, the others are what it was raised from: a library's words, of any length.
+    for error in (event.get("error_detail") or ())[:1]:
         lines.append(f"{error.get('exc_type')}: {error.get('exc_value')}")
-    return [line for line in lines if not line.startswith("::")]
+    return [line[:LINE] for line in lines if not line.startswith("::")]
