@@ -24,7 +24,7 @@ from cdap.catalog import (
 from cdap.config import Source
 from cdap.contracts import TableCheck, check_table
 from cdap.errors import SchemaChangeError
-from cdap.loads import Load, clean_folder, load_folder, raw_folder
+from cdap.loads import Load, clean_folder, raw_folder
 from cdap.parameters import Parameters
 from cdap.warehouse import Warehouse
 
@@ -57,11 +57,6 @@ def examine(s3: Any, glue: Any, parameters: Parameters, source: Source, load: Lo
             change = schema_change(source, table, known, columns, load)
         findings.append(TableFinding(table, columns, change))
     return findings
-
-
-def crawl_target(parameters: Parameters, source: Source, load: Load) -> str:
-    """`s3://<lake>/raw/<source>/<load_id>/<schema>/`: what the crawler reads, one folder a table."""
-    return f"s3://{parameters.lake_bucket}/{load_folder(source.name, load.load_id)}{source.schema_name}/"
 
 
 def crawl_targets(

@@ -64,7 +64,9 @@ def deploy_stack(
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
             raise DeploymentError(
-                f"CloudFormation refused stack {name}: {error.response['Error']['Message']}"
+                f"Deploying stack {name}",
+                error.response["Error"]["Message"],
+                "Correct infra/ or config/ and deploy again",
             ) from error
         assert current is not None
         stack_id, action = current["StackId"], "unchanged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -151,6 +152,8 @@ class Mount:
                 arn = str(arn_of(service, method, path, headers, body, query, region, account_id))
             if service == "kms" and ":alias/" in arn:
                 arn = _key_of_alias(arn)
+            if service == "ssm" and arn == "*":
+                arn = _parameters_asked_for(body, region, account_id)
             return arn
 
         def access_denied_response(
@@ -248,3 +251,15 @@ def _key_of_alias(arn: str) -> str:
 
     key_id = kms._aliases.get(arn)
     return f"{arn.rsplit(':', 1)[0]}:key/{key_id}" if key_id else arn
+
+
+def _parameters_asked_for(body: bytes, region: str, account_id: str) -> str:
+    """The parameter of requests that name a path or several: "Actions, resources, and condition keys for AWS Systems
+    Manager" knows a parameter for each of these operations. Of several names the first is checked."""
+    try:
+        asked = json.loads(body or b"{}")
+    except ValueError:
+        return "*"
+    names = asked.get("Names") or [asked.get("Path")]
+    name = str(names[0] or "")
+    return f"arn:aws:ssm:{region}:{account_id}:parameter/{name.lstrip('/')}" if name else "*"

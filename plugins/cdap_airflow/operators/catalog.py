@@ -63,11 +63,12 @@ class CatalogLoadOperator(AwsBaseOperator[GlueCrawlerHook]):
 
     @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
-        if any(finding.needs_crawl for finding in self._examine()):
+        findings = self._examine()
+        if any(finding.needs_crawl for finding in findings):
             crawler = parameters().crawler
             self._await_ready(crawler)
-            target = ingestion.crawl_target(parameters(), source_of(self.source), self._load)
-            self.hook.update_crawler(Name=crawler, Targets={"S3Targets": [{"Path": target}]})
+            targets = ingestion.crawl_targets(parameters(), source_of(self.source), self._load, findings)
+            self.hook.update_crawler(Name=crawler, Targets={"S3Targets": targets})
             self.hook.start_crawler(crawler)
             if not self._is_ready(crawler):
                 self.defer(
