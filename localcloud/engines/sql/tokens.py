@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,8 +21,8 @@ class StatementTokenizer(Redshift.Tokenizer):
 
     COMMANDS: ClassVar[set[TokenType]] = set()
     HEREDOC_STRINGS: ClassVar[list[str | tuple[str, str]]] = []
-    RAW_STRINGS = ["$$"]  # noqa: RUF012
-    SINGLE_TOKENS = {**Redshift.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}  # noqa: RUF012
+    RAW_STRINGS: ClassVar[list[str | tuple[str, str]]] = ["$$"]
+    SINGLE_TOKENS: ClassVar[dict[str, TokenType]] = {**Redshift.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}
 
 
 class _StatementDialect(Redshift):
@@ -48,8 +49,25 @@ def tokenize(sql: str) -> list[Token]:
         raise syntax_error(str(error)) from error
 
 
+# Literals, quoted names and comments come first, so that a dollar quote inside of one is none.
+_TAGGED = re.compile(
+    r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$(?P<tag>[A-Za-z_]\w*)\$(?P<text>.*?)\$(?P=tag)\$",
+    re.DOTALL,
+)
+
+
+def _plain_literal(found: re.Match[str]) -> str:
+    if found["tag"] is None:
+        return found[0]
+    return "'" + found["text"].replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def split_statements(sql: str) -> list[str]:
-    """The statements of ``sql``, divided at semicolons outside of literals, comments and dollar quotes."""
+    """The statements of ``sql``, divided at semicolons outside of literals, comments and dollar quotes.
+
+    Dollar quotes with a tag (``$body$...$body$``) become plain literals.
+    """
+    sql = _TAGGED.sub(_plain_literal, sql)
     statements = []
     start: int | None = None
     end = 0

@@ -62,6 +62,7 @@ class Warehouse:
         self.folder = folder
         self.lake = lake
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
         self._root = duckdb.connect(":memory:")
         self._root.execute("set python_enable_replacements = false")
         self._root.execute("set timezone = 'UTC'")
@@ -72,7 +73,6 @@ class Warehouse:
         scalar.register(self._root)
         self._run_script("functions", "macros.sql")
         self._run_script("catalog", "macros.sql")
-        self._lock = threading.RLock()
         self._pids = itertools.count(1)
         self.sessions: dict[int, Session] = {}
         self.users: dict[str, User] = {}
@@ -89,8 +89,13 @@ class Warehouse:
 
     def databases(self) -> list[str]:
         """The names of the databases."""
-        rows = self._root.execute("select database_name from duckdb_databases() where not internal").fetchall()
+        rows = self._cursor().execute("select database_name from duckdb_databases() where not internal").fetchall()
         return sorted(name for (name,) in rows if name not in ("memory", "redshift_system"))
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own: one that two threads use at once answers that it is busy."""
+        with self._lock:
+            return self._root.cursor()
 
     def create_database(self, name: str) -> None:
         """Create a database. Raises SqlError (42P04) when it is there."""
@@ -114,7 +119,7 @@ class Warehouse:
     def _attach(self, name: str) -> None:
         path = str(self.folder / f"{name}.duckdb").replace("'", "''")
         self._root.execute(f"attach '{path}' as \"{name}\"")
-        cursor = self._root.cursor()
+        cursor = self._cursor()
         cursor.execute(f'use "{name}".main')
         cursor.execute("set variable search_path = 'public'")
         for file in ("tables.sql", "views.sql"):
@@ -155,7 +160,7 @@ class Warehouse:
             self._show_users()
 
     def _show_users(self) -> None:
-        cursor = self._root.cursor()
+        cursor = self._cursor()
         cursor.execute("begin")
         for table in ("users", "groups", "roles"):
             cursor.execute(f"delete from redshift_system.main.{table}")  # noqa: S608 a fixed list
@@ -207,7 +212,7 @@ class Warehouse:
         """A session of a user that was already checked. Close it with ``session.close()``."""
         from localcloud.engines.sql.session import Session
 
-        session = Session(self, next(self._pids), self._root.cursor(), user, database, settings or {})
+        session = Session(self, next(self._pids), self._cursor(), user, database, settings or {})
         self.sessions[session.pid] = session
         return session
 

@@ -34,7 +34,9 @@ def build(
                for c in table.get("StorageDescriptor", {}).get("Columns", [])]  # fmt: skip
     keys = [(c["Name"].lower(), hive.duckdb_type(c.get("Type", "string"))) for c in table.get("PartitionKeys") or []]
     if partitions is None:
-        locations: list[tuple[Location, Partition | None]] = [(parse_location(table["StorageDescriptor"]["Location"]), None)]
+        locations: list[tuple[Location, Partition | None]] = [
+            (parse_location(table["StorageDescriptor"]["Location"]), None)
+        ]
     else:
         locations = [(_folder(parse_location(p.location)), p) for p in partitions]
     files: list[StoredObject] = []
@@ -186,4 +188,6 @@ def _typed(column: Any, kind: str) -> Any:
     if kind == "VARCHAR":
         return column
     # Hive's text formats read what cannot be converted as null.
-    return exp.TryCast(this=column, to=exp.DataType.build(kind, dialect="duckdb"))
+    # The engine would push the plain cast into its CSV reader, which fails on such a value: hence the function.
+    text = call("trim", column)
+    return exp.TryCast(this=text, to=exp.DataType.build(kind, dialect="duckdb"))
