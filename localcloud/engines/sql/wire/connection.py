@@ -77,6 +77,8 @@ class Connection:
         finally:
             if self._session is not None:
                 self._session.close()
+            # The files made of the socket hold it open: without this the client would wait for an answer.
+            self._disconnect()
             self._client.close()
 
     # Start-up ------------------------------------------------------------------------------------------------------
