@@ -33,7 +33,8 @@ def ingest(source: Source, landed: Asset) -> DAG:
         dag_id=f"ingest_{source.name}",
         description=source.description,
         doc_md=DOC.format(description=source.description, timezone=source.timezone, name=source.name),
-        # At midnight the day that has just ended; a backfill makes one run a day (docs/decisions/days-and-state-in-airflow.md).
+        # At midnight, the day that has just ended; a backfill makes one run a day
+        # (docs/decisions/days-and-state-in-airflow.md).
         schedule=CronPartitionTimetable("0 0 * * *", timezone=source.timezone, run_offset=-1, key_format="%Y-%m-%d"),
         # Holds back only what the schedule starts: a backfill goes to any day.
         start_date=midnight(settings().daily_from, source),

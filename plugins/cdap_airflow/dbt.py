@@ -19,8 +19,8 @@ def dbt_models(stage: str, select: Sequence[str], exclude: Sequence[str] = ()) -
     """The arguments of a `DbtTaskGroup` that runs a part of the project as one stage.
 
     Rendered from the manifest, so that parsing the DAG starts no dbt; raises CdapError when there is none. Run in
-    WATCHER mode: one dbt invocation builds the part, a sensor a model shows it (docs/decisions/dbt-by-watcher.md). Its first task
-    skips on a second attempt; the models' tasks then run their model themselves, so all of them may be cleared.
+    WATCHER mode: one dbt invocation builds the part, a sensor a model shows it (docs/decisions/dbt-by-watcher.md). Its
+    first task skips on a second attempt; the models' tasks then run their model themselves, so all may be cleared.
     """
     project = settings().dbt_project_dir
     manifest = project / "target" / "manifest.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.glue_crawler import GlueCrawlerHook
@@ -90,8 +90,8 @@ class CatalogLoadOperator(AwsBaseOperator[GlueCrawlerHook]):
                 f"crawler {crawler['Name']} ended {crawl.get('Status')}: {crawl.get('ErrorMessage', 'no reason')}",
                 "Correct the cause and clear this task",
             )
-        metrics = self.hook.glue_client.get_crawler_metrics(CrawlerNameList=[crawler["Name"]])["CrawlerMetricsList"]
-        return self._register(context, metrics[0].get("LastRuntimeSeconds", 0.0) if metrics else 0.0)
+        # To the end as seen from here: GetCrawlerMetrics knows it better, and is a permission over all crawlers.
+        return self._register(context, (datetime.now(UTC) - crawl["StartTime"]).total_seconds())
 
     def _register(self, context: Context, engine_seconds: float) -> dict[str, Any]:
         findings = self._examine()

@@ -36,9 +36,9 @@ class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
 
     Modifies the replication task's table mappings to the days and the new load's folder, starts it, waits. The
     provider has an operator for each of these steps; they are one task here because the replication task is shared
-    by all runs of the source, so the pool's one slot must be held over all three (docs/decisions/one-task-a-dms-load.md). Every attempt
-    makes a new load: what a killed one wrote is a folder that nothing points at, and an extraction that it left
-    running is stopped first.
+    by all runs of the source, so the pool's one slot must be held over all three
+    (docs/decisions/one-task-a-dms-load.md). Every attempt makes a new load: what a killed one wrote is a folder that
+    nothing points at, and an extraction that it left running is stopped first.
 
     Waits a few seconds on the worker, since small extractions end within them, then in the triggerer. A run whose
     source has a wait for late data gives its slot back until that has passed.
