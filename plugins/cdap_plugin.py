@@ -9,6 +9,8 @@ from __future__ import annotations
 import cdap_airflow.operators.catalog
 import cdap_airflow.operators.dms  # noqa: F401
 import cosmos  # noqa: F401
+import dbt.adapters.redshift
+import dbt.cli.main  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin
 
 import cdap.identity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -27,12 +28,15 @@ class GatewayClient:
         )
         return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"], answer["Expiration"])
 
-    def authorize(self, role_arn: str, action: str, resources: list[str]) -> None:
-        """Check that the role may do ``action`` on every one of ``resources``.
+    def authorize(
+        self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
+    ) -> None:
+        """Check that the role may do ``action`` on every one of ``resources``, under condition keys such as s3:prefix.
 
         Raises :class:`AwsError` (AccessDenied) naming action, resource and role.
         """
-        self._post("authorize", {"role_arn": role_arn, "action": action, "resources": resources})
+        asked = {"role_arn": role_arn, "action": action, "resources": resources, "context": dict(context or {})}
+        self._post("authorize", asked)
 
     def close(self) -> None:
         """Close the connections."""

@@ -73,7 +73,9 @@ class Identity(Protocol):
 
     def role_credentials(self, role_arn: str, service_principal: str, session_name: str) -> Credentials: ...
 
-    def authorize(self, role_arn: str, action: str, resources: list[str]) -> None: ...
+    def authorize(
+        self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
+    ) -> None: ...
 
 
 class Cloud:
@@ -126,12 +128,14 @@ class Cloud:
         """
         return self._identity.role_credentials(role_arn, service_principal, session_name or service_principal)
 
-    def authorize(self, role_arn: str, action: str, resources: list[str]) -> None:
+    def authorize(
+        self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
+    ) -> None:
         """Check that the policies of a role allow ``action`` on every one of ``resources``.
 
         Raises :class:`AwsError` (AccessDenied) naming action, resource and role.
         """
-        self._identity.authorize(role_arn, action, resources)
+        self._identity.authorize(role_arn, action, resources, context)
 
     def run(self, function: Callable[[], None], name: str = "") -> threading.Thread:
         """Run ``function`` on a background thread with the account and region of the current request."""

@@ -57,7 +57,9 @@ class Control:
                 return 200, _as_ecs(credentials, asked["role_arn"])
             if method == "POST" and path == "authorize":
                 asked = json.loads(body)
-                self._identity.authorize(asked["role_arn"], asked["action"], list(asked["resources"]))
+                self._identity.authorize(
+                    asked["role_arn"], asked["action"], list(asked["resources"]), asked.get("context")
+                )
                 return 200, {"decision": "Allow"}
         except AwsError as error:
             return error.status, {"code": error.code, "message": error.message}

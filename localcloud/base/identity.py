@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,8 +64,13 @@ class MiniStackIdentity:
             )
         return self._session(role, role_arn, session_name, _SESSION_SECONDS)
 
-    def authorize(self, role_arn: str, action: str, resources: list[str]) -> None:
-        """Evaluate the role's policies (and the resources' own). Raises AccessDenied naming action, resource, role."""
+    def authorize(
+        self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
+    ) -> None:
+        """Evaluate the role's policies (and the resources' own) under the condition keys of ``context``.
+
+        Raises AccessDenied naming action, resource, role.
+        """
         from ministack import app
 
         role = self.role(role_arn)
@@ -74,7 +79,9 @@ class MiniStackIdentity:
         # A question of this machine's own processes is as secure as a request: see the same patch for requests.
         app.pin_request_origin("127.0.0.1", True)
         for resource in resources or ["*"]:
-            denied = self._enforce(key, action, service, self._region, resource_arn=resource)
+            denied = self._enforce(
+                key, action, service, self._region, resource_arn=resource, service_context=dict(context or {})
+            )
             if denied is None:
                 continue
             explicit = getattr(denied, "decision", "") == "Deny"

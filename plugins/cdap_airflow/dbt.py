@@ -44,7 +44,11 @@ def dbt_models(stage: str, select: Sequence[str], exclude: Sequence[str] = ()) -
                 dbt_config_vars=DbtProfileConfigVars(send_anonymous_usage_stats=False),
             ),
         ),
-        "execution_config": ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
+        "execution_config": ExecutionConfig(
+            execution_mode=ExecutionMode.WATCHER,
+            # Unit tests say nothing about today's data; they run where the models change.
+            setup_operator_args={"dbt_cmd_flags": ["--exclude-resource-type", "unit_test"]},
+        ),
         "render_config": RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             select=list(select),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from localcloud.engines.sql.session import Session
 
 PRINCIPAL = "redshift.amazonaws.com"
-_CATALOG_SECONDS = 1.0
+# Long enough for the planning of one statement; Spectrum sees a new partition at once.
+_CATALOG_SECONDS = 0.05
+_LISTED_ONE_BY_ONE = 20
 _PERMISSION_SECONDS = 30.0
 _CREDENTIAL_SECONDS = 900.0
 T = TypeVar("T")
@@ -89,17 +92,20 @@ class Lake:
 
         return self._cache.get(("client", service, role_arn, region), _CREDENTIAL_SECONDS, make)
 
-    def authorize(self, role_arn: str, action: str, resources: list[str]) -> None:
-        """Check that the role may do ``action`` on ``resources``. Raises SqlError (42501) naming all three."""
+    def authorize(self, role_arn: str, action: str, resources: list[str], prefix: str | None = None) -> None:
+        """Check that the role may do ``action`` on ``resources``, listing under ``prefix``.
+
+        Raises SqlError (42501) naming action, resource and role.
+        """
 
         def check() -> bool:
             try:
-                self._gateway.authorize(role_arn, action, resources)
+                self._gateway.authorize(role_arn, action, resources, {} if prefix is None else {"s3:prefix": prefix})
             except AwsError as error:
                 raise SqlError("42501", f"S3 or Glue access denied: {error}", detail=f"role {role_arn}") from error
             return True
 
-        self._cache.get(("permission", role_arn, action, tuple(resources)), _PERMISSION_SECONDS, check)
+        self._cache.get(("permission", role_arn, action, tuple(resources), prefix), _PERMISSION_SECONDS, check)
 
     # Catalog -------------------------------------------------------------------------------------------------------
 
@@ -180,7 +186,12 @@ class Lake:
     def check_read(self, role_arn: str, locations: list[Location], first_keys: list[str]) -> None:
         """Check that the role may list the buckets and read the objects that a scan starts with."""
         for bucket in sorted({location.bucket for location in locations}):
-            self.authorize(role_arn, "s3:ListBucket", [f"arn:aws:s3:::{bucket}"])
+            prefixes = sorted({location.key for location in locations if location.bucket == bucket})
+            if len(prefixes) > _LISTED_ONE_BY_ONE:
+                # A table of thousands of partitions is asked for as a whole; the objects are checked one by one.
+                prefixes = [os.path.commonpath(prefixes) + "/"]
+            for prefix in prefixes:
+                self.authorize(role_arn, "s3:ListBucket", [f"arn:aws:s3:::{bucket}"], prefix)
         for start in range(0, len(first_keys), 500):
             self.authorize(role_arn, "s3:GetObject", first_keys[start : start + 500])
 

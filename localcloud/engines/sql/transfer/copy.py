@@ -100,7 +100,7 @@ def _located(error: duckdb.Error, files: list[StoredObject], what: str) -> SqlEr
 
 def _files(lake: Lake, source: str, options: TransferOptions) -> list[StoredObject]:
     location = parse_location(source)
-    lake.authorize(options.role_arn, "s3:ListBucket", [f"arn:aws:s3:::{location.bucket}"])
+    lake.authorize(options.role_arn, "s3:ListBucket", [f"arn:aws:s3:::{location.bucket}"], location.key)
     if "manifest" in options.flags:
         return _manifest_files(lake, source, options)
     files = lake.folder.listing(location)
