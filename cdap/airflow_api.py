@@ -1,6 +1,7 @@
 """Airflow as the platform's commands see it: its stable REST API (v2), nothing of its code.
 
-Source: Airflow's REST API reference 3.3; what backfills of partitioned DAGs do is in docs/decisions/days-and-state-in-airflow.md.
+Source: Airflow's REST API reference 3.3; what backfills of partitioned DAGs do was tried
+(docs/decisions/days-and-state-in-airflow.md).
 """
 
 from __future__ import annotations
