@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 from sqlglot import exp
 
 from localcloud.engines.sql.dialect import parse
@@ -110,6 +111,14 @@ class SessionRelations:
             [name],
         ).fetchall()
         return f'"{self._session.database}".pg_internal.{rows[0][0]}' if rows else None
+
+    def types_of(self, query: str) -> list[str] | None:
+        """The engine's types of a DuckDB query's columns; None when it cannot be bound."""
+        try:
+            # A relation is bound and not run, and its failure, unlike a statement's, does not end the transaction.
+            return [str(kind) for kind in self._session.connection.sql(query).types]
+        except duckdb.Error:
+            return None
 
     def end_session(self, pid: int) -> bool:
         """Interrupt another session and close its connection; whether there was one. Superusers only, or one's own."""

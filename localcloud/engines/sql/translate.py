@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
+from localcloud.engines.sql import arithmetic
 from localcloud.engines.sql.errors import SqlError, unsupported
 from localcloud.engines.sql.functions import translation as functions
 from localcloud.engines.sql.naming import name_outputs
@@ -48,6 +49,9 @@ class Relations(Protocol):
 
     def user_function(self, name: str) -> str | None:
         """The DuckDB macro of a function of the user's, or None."""
+
+    def types_of(self, query: str) -> list[str] | None:
+        """The engine's types of a DuckDB query's columns; None when it cannot be bound. Changes nothing."""
 
     def end_session(self, pid: int) -> bool:
         """Interrupt a session and close its connection; whether there was one."""
@@ -101,6 +105,7 @@ def translate(expression: Any, scope: Scope) -> Any:
         replaced = _rewrite(node, scope)
         if replaced is not node:
             node.replace(replaced)
+    arithmetic.settle(root, lambda query: scope.relations.types_of(to_sql(query)))
     return root.expressions[0]
 
 
@@ -288,7 +293,7 @@ def _cast(node: Any, scope: Scope) -> Any:
         node.set("to", exp.DataType.build("VARCHAR"))
         if sizes:
             return functions.macro(
-                "padded" if name in ("CHAR", "NCHAR") else "bounded", node, exp.Literal.number(sizes[0])
+                "padded" if name in ("CHAR", "NCHAR") else "bounded", node.copy(), exp.Literal.number(sizes[0])
             )
         return node
     if name == "DECIMAL" and not sizes:

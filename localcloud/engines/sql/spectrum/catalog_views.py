@@ -9,7 +9,7 @@ import duckdb
 from sqlglot import exp
 
 from localcloud.engines.sql.dialect import parse
-from localcloud.engines.sql.errors import SqlError
+from localcloud.engines.sql.errors import SqlError, from_duckdb
 from localcloud.engines.sql.translate import to_sql, translate
 
 if TYPE_CHECKING:
@@ -39,13 +39,12 @@ def late_binding_columns(session: Session, only: list[tuple[str, str]] | None = 
 
 
 def _describe(session: Session, query: str) -> list[tuple[str, str]]:
-    # A cursor of its own: an error must not end the session's transaction, which this catalog query only reads beside.
-    if session.in_transaction:
-        try:
-            return _typed(session.connection.execute("describe " + query).fetchall())
-        except duckdb.Error as error:
-            raise SqlError("XX000", str(error)) from error
-    return _typed(session.fetch_all("describe " + query))
+    try:
+        # A relation is bound and not run, and its failure, unlike a statement's, does not end the transaction.
+        relation = session.connection.sql(query)
+    except duckdb.Error as error:
+        raise from_duckdb(error) from error
+    return _typed(list(zip(relation.columns, map(str, relation.types), strict=True)))
 
 
 def _typed(rows: list[Any]) -> list[tuple[str, str]]:
