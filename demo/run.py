@@ -6,12 +6,14 @@ import csv
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import boto3
+import psycopg2
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +22,7 @@ from demo.machine import CommandError, Machine, Population
 from localcloud.servers.process import ServerError
 
 PROJECT = Path(__file__).resolve().parents[1]
+WAREHOUSE_SECRET = "cdap/warehouse/admin"  # noqa: S105 - the secret's name
 console = Console()
 
 
@@ -96,7 +99,7 @@ def report(machine: Machine, started: Stopwatch, truth: Path | None) -> None:
     console.print(machine.run("cdap", "report", "stages", env=machine.platform), highlight=False)
     if truth is not None:
         console.print(machine.run("cdap", "identity", "evaluate", "--truth", str(truth), env=machine.platform))
-        record = of_several_records(truth)
+        record = most_interesting(machine, truth)
         console.print(machine.run("cdap", "profile", "show", "--id", record, env=machine.platform), highlight=False)
     started.lap("report")
     console.print(started.table())
@@ -104,13 +107,26 @@ def report(machine: Machine, started: Stopwatch, truth: Path | None) -> None:
     console.print("It stays up: `make down` stops all of it.")
 
 
-def of_several_records(truth: Path) -> str:
-    """A source record of the person with the most records: the most interesting customer to show."""
+def most_interesting(machine: Machine, truth: Path) -> str:
+    """A source record of the person who registered more than once and bought most."""
+    shop = json.loads(machine.run("demo", "status", "--json"))
+    with (
+        closing(
+            psycopg2.connect(
+                **{key: shop[key] for key in ("host", "port", "user", "password")}, dbname=shop["database"]
+            )
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("select customer_id, count(*) from orders group by customer_id")
+        orders = dict(cursor.fetchall())
+    records: dict[str, list[str]] = {}
     with truth.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    person, _ = Counter(row["person_id"] for row in rows).most_common(1)[0]
-    row = next(row for row in rows if row["person_id"] == person)
-    return f"{row['source']}.{row['table']}:{row['id']}"
+        for row in csv.DictReader(file):
+            records.setdefault(row["person_id"], []).append(row["id"])
+    several = [ids for ids in records.values() if len(ids) > 1] or list(records.values())
+    best = max(several, key=lambda ids: (sum(orders.get(int(id), 0) for id in ids), ids))
+    return f"shop.customers:{best[0]}"
 
 
 def addresses(machine: Machine) -> Table:
@@ -118,9 +134,22 @@ def addresses(machine: Machine) -> Table:
     table = Table("what", "address", "user", "password", title="What is up")
     airflow = machine.airflow.endpoint
     table.add_row("Airflow", airflow.url, airflow.user, airflow.password)
-    for server in json.loads(machine.run("localcloud", "status", "--json"))["servers"]:
-        address = server.get("url") or f"{server['host']}:{server['port']}/{server.get('database') or ''}".rstrip("/")
-        table.add_row(server["name"], address, server.get("user") or "", server.get("password") or "")
+    owner = machine.owner
+    secrets = boto3.client(
+        "secretsmanager",
+        endpoint_url=owner["AWS_ENDPOINT_URL"],
+        region_name=owner["AWS_REGION"],
+        aws_access_key_id=owner["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=owner["AWS_SECRET_ACCESS_KEY"],
+    )
+    admin = json.loads(secrets.get_secret_value(SecretId=WAREHOUSE_SECRET)["SecretString"])
+    logins = {"warehouse": {"user": admin["username"], "password": admin["password"], "database": "cdap"}}
+    for server in json.loads(machine.run("localcloud", "status", "--json")):
+        server |= logins.get(server["name"], {})
+        address = f"{server['scheme']}://{server['host']}:{server['port']}/{server['database']}".rstrip("/")
+        table.add_row(server["name"], address, server["user"], server["password"])
+    shop = json.loads(machine.run("demo", "status", "--json"))
+    table.add_row("shop", f"postgresql://{shop['host']}:{shop['port']}/shop", shop["user"], shop["password"])
     return table
 
 
