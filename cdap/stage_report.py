@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from cdap.warehouse import Warehouse
+
+Span = tuple[datetime, datetime]
 
 
 class AirflowDurations(Protocol):
     """What the report asks of Airflow."""
 
-    def task_seconds(self, dag_id: str, run_id: str) -> Mapping[str, float]:
-        """Seconds from a task's start to its end, by task id (`<group>.<task>` inside a group), of one run."""
+    def task_spans(self, dag_id: str, run_id: str) -> Mapping[str, Span]:
+        """When each task of a run was queued and when it ended, by task id (`<group>.<task>` inside a group)."""
         ...
 
 
 @dataclass(frozen=True)
 class StageLine:
-    """One stage of one run. `airflow_seconds` is the task's time less the engine's, None when Airflow was not asked."""
+    """One stage of one run. `airflow_seconds`: wall-clock less the engine's; None when not asked."""
 
     dag_id: str
     run_id: str
@@ -49,13 +51,13 @@ def read_stages(
         (dag_id, dag_id, limit),
         purpose="Reading what the stages did",
     )
-    durations: dict[tuple[str, str], Mapping[str, float]] = {}
+    durations: dict[tuple[str, str], Mapping[str, Span]] = {}
     lines = []
     for dag, run, stage, source, day, rows_in, rows_out, quarantined, engine in reversed(rows):
         around = None
         if airflow is not None:
             if (dag, run) not in durations:
-                durations[dag, run] = airflow.task_seconds(dag, run)
+                durations[dag, run] = airflow.task_spans(dag, run)
             around = _around(durations[dag, run], stage, engine)
         lines.append(StageLine(dag, run, stage, source, day, rows_in, rows_out, quarantined, engine, around))
     return lines
@@ -90,7 +92,13 @@ def _plus(one: Any, other: Any) -> Any:
     return one if other is None else other if one is None else one + other
 
 
-def _around(seconds: Mapping[str, float], stage: str, engine: float | None) -> float | None:
-    """Airflow's time around a stage: its task's, or that of all tasks of the group that bears the stage's name."""
-    of_stage = [value for task, value in seconds.items() if task == stage or task.startswith(f"{stage}.")]
-    return max(sum(of_stage) - (engine or 0.0), 0.0) if of_stage else None
+def _around(spans: Mapping[str, Span], stage: str, engine: float | None) -> float | None:
+    """Airflow's time around a stage: from the first queueing to the last end of the tasks that bear its name.
+
+    Not the sum of the tasks: those of a group wait side by side for the one that works.
+    """
+    of_stage = [span for task, span in spans.items() if task == stage or task.startswith(f"{stage}.")]
+    if not of_stage:
+        return None
+    wall = max(end for _, end in of_stage) - min(start for start, _ in of_stage)
+    return max(wall.total_seconds() - (engine or 0.0), 0.0)

@@ -146,7 +146,9 @@ class Warehouse:
         try:
             cursor.execute(sql, tuple(parameters) if parameters else None)
         except (DriverError, OSError) as error:
-            raise _warehouse_error(purpose, error, NEXT_STEP) from error
+            # The driver's own exceptions carry the statement and its bound values: they stay out of the chain that a
+            # log would print.
+            raise _warehouse_error(purpose, error, NEXT_STEP) from None
         return cursor
 
     def _finish(self, *, commit: bool, purpose: str) -> None:

@@ -55,6 +55,8 @@ class Machine:
     project: Path
     state: Path
     parallelism: int = 4
+    # The first day that Airflow runs by itself; a world whose days are over has none.
+    daily_from: date = date(2100, 1, 1)
 
     # Commands ---------------------------------------------------------------------------------------------------------
 
@@ -120,6 +122,7 @@ class Machine:
             python_path=[self.project, self.project / "plugins"],
             environment={
                 "CDAP_ENVIRONMENT": "dev",
+                "CDAP_DAILY_FROM": self.daily_from.isoformat(),
                 # The stack that has the role may still be on its way; nothing runs under it before.
                 **json.loads(self.run("localcloud", "credentials", TASK_ROLE, "--unchecked", "--json")),
             },

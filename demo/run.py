@@ -38,14 +38,17 @@ def main(
     down: Annotated[bool, typer.Option("--down", help="Stop everything instead")] = False,
 ) -> None:
     """Run the platform on this machine."""
-    machine = Machine(project=PROJECT, state=state.resolve(), parallelism=max(4, 2 * (os.cpu_count() or 1)))
+    today = datetime.now(UTC).date()
+    machine = Machine(
+        project=PROJECT, state=state.resolve(), parallelism=max(4, 2 * (os.cpu_count() or 1)), daily_from=today
+    )
     try:
         if down:
             stop(machine)
         elif cdnow is not None:
             run_cdnow(machine, cdnow)
         else:
-            last = end.date() if end else datetime.now(UTC).date() - timedelta(days=1)
+            last = end.date() if end else today - timedelta(days=1)
             run_generated(machine, Population(customers, days, last, seed))
     except (CommandError, ServerError) as error:
         console.print(f"[red]{error}[/red]", soft_wrap=True, highlight=False)

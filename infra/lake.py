@@ -17,7 +17,7 @@ DATABASES = {
 
 
 class Lake(Construct):
-    """Bucket, key, Glue databases `cdap_raw`, `cdap_clean`, `cdap_discovered` and the crawler that discovers schemas."""
+    """Bucket, key, the Glue databases and the crawler that discovers schemas."""
 
     def __init__(self, scope: Construct, id: str, *, retain: bool, raw_days: int) -> None:
         super().__init__(scope, id)
@@ -133,7 +133,7 @@ class Lake(Construct):
         )
 
     def grant_catalog(self, role: iam.IRole, *databases: str, write: bool = False) -> None:
-        """Let `role` read the Glue databases `cdap_<name>` and, with `write`, their tables' definitions and partitions."""
+        """Let `role` read Glue databases and, with `write`, change their tables' definitions and partitions."""
         stack = cdk.Stack.of(self)
         arn = f"arn:aws:glue:{stack.region}:{stack.account}"
         actions = [

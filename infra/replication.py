@@ -148,7 +148,7 @@ class Replication(Construct):
                 for number, table in enumerate(sorted(source.tables), start=1)
             ]
         }
-        task = dms.CfnReplicationTask(
+        return dms.CfnReplicationTask(
             self,
             f"{title}Task",
             replication_task_identifier=f"cdap-{name}".replace("_", "-"),
@@ -160,4 +160,3 @@ class Replication(Construct):
             table_mappings=json.dumps(every_table),
             replication_task_settings=json.dumps(TASK_SETTINGS),
         )
-        return task

@@ -15,7 +15,7 @@ from rich.table import Table
 from cdap.airflow_api import AirflowApi, AirflowError
 from cdap.parameters import parameters
 from cdap.settings import settings
-from cdap.stage_report import StageLine, read_stages, totals
+from cdap.stage_report import Span, StageLine, read_stages, totals
 from cdap.warehouse import Warehouse
 
 app = typer.Typer(no_args_is_help=True, help="What the stages did.")
@@ -65,19 +65,18 @@ class _Durations:
     def __init__(self, api: AirflowApi) -> None:
         self._api = api
 
-    def task_seconds(self, dag_id: str, run_id: str) -> dict[str, float]:
-        """Seconds by task id. A run that Airflow no longer has gives none."""
-        seconds: dict[str, float] = {}
+    def task_spans(self, dag_id: str, run_id: str) -> dict[str, Span]:
+        """Queueing and end by task id. A run that Airflow no longer has gives none."""
+        spans: dict[str, Span] = {}
         try:
             tasks = self._api.tasks(dag_id, run_id)
         except AirflowError as error:
             Console(stderr=True).print(f"[yellow]No durations of {dag_id} {run_id}:[/yellow] {error}", soft_wrap=True)
-            return seconds
+            return spans
         for task in tasks:
             if task.started_at is not None and task.ended_at is not None:
-                took = (task.ended_at - task.started_at).total_seconds()
-                seconds[task.task_id] = seconds.get(task.task_id, 0.0) + took
-        return seconds
+                spans[task.task_id] = (task.queued_at or task.started_at, task.ended_at)
+        return spans
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def _follow(cloudformation: Any, stack_id: str, seen: set[str], on_event: Callab
 
 def _explain(cloudformation: Any, stack_id: str, status: str, reason: str, seen: set[str]) -> str:
     failures = [
-        f"  {event['ResourceType']} {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
+        f"  {event['ResourceType']} {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}"
         for event in reversed(_events(cloudformation, stack_id))
         if event["EventId"] not in seen and event["ResourceStatus"].endswith("_FAILED")
     ]

@@ -1,4 +1,4 @@
-"""Airflow's REST API as the tests need it; apart from the platform's own client, so that neither hides the other's faults."""
+"""Airflow's REST API, apart from the platform's own client, so that neither hides the other's faults."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cdap.ledger import StageRun, record_stage
-from cdap.stage_report import read_stages, totals
+from cdap.stage_report import Span, read_stages, totals
 from tests.unit.cdap.duckdb_session import DuckDbSession
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -18,9 +18,10 @@ class Durations:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
 
-    def task_seconds(self, dag_id: str, run_id: str) -> Mapping[str, float]:
+    def task_spans(self, dag_id: str, run_id: str) -> Mapping[str, Span]:
         self.asked.append((dag_id, run_id))
-        return {"land": 4.0, "check": 1.0, "marts.dim": 3.0, "marts.fct": 2.0}
+        at = {"land": (0, 4), "check": (4, 5), "marts.dim": (5, 8), "marts.fct": (6, 10)}
+        return {task: (NOW + timedelta(seconds=a), NOW + timedelta(seconds=b)) for task, (a, b) in at.items()}
 
 
 @pytest.fixture
