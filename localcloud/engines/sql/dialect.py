@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 

@@ -98,8 +98,9 @@ class SessionRelations:
     def external_schema(self, schema: str) -> tuple[str, str, str, str | None] | None:
         """(schema, Glue database, role, region) of an external schema, or None."""
         rows = self._session.connection.execute(
-            "select schema_name, glue_database, role_arn, region "
-            f'from "{self._session.database}".pg_internal.external_schemas where schema_name = ?',
+            "select schema_name, glue_database, role_arn, region "  # noqa: S608 the name is quoted
+            f'from "{self._session.database}".pg_internal.external_schemas '
+            "where schema_name = ?",
             [schema],
         ).fetchall()
         return rows[0] if rows else None

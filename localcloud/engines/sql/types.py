@@ -10,7 +10,7 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 
 @dataclass(frozen=True)
 class WireType:
-    """A type as a client sees it: ``oid`` and ``size`` (bytes, -1 variable) as in pg_type, ``modifier`` as atttypmod."""
+    """A type as a client sees it: ``oid`` and ``size`` (bytes, -1 varies) as in pg_type, ``modifier`` as atttypmod."""
 
     name: str
     oid: int

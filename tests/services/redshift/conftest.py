@@ -66,8 +66,8 @@ def policy(bucket: str, *, without: str = "") -> str:
 @pytest.fixture(scope="session")
 def make_role(gateway: Any) -> Callable[[str, str], str]:
     def make(name: str, document: str) -> str:
-        trust = {"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "redshift.amazonaws.com"}, "Action": "sts:AssumeRole"}]}  # fmt: skip
+        statement = {"Effect": "Allow", "Principal": {"Service": "redshift.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = {"Version": "2012-10-17", "Statement": [statement]}
         iam = gateway.client("iam")
         arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         iam.put_role_policy(RoleName=name, PolicyName="access", PolicyDocument=document)

@@ -86,7 +86,7 @@ def test_reads_partitions_wherever_they_are_and_opens_only_those_that_match(ware
     assert warehouse.rows("with d as (select * from public.v) select count(*) from d where dt = '2026-01-02'") == [(1,)]
     plan = "\n".join(row[0] for row in warehouse.rows("explain select id from raw.orders where dt = '2026-01-01'"))
     assert "1/3" in plan
-    with pytest.raises(psycopg2.Error, match="LOAD1.parquet"):
+    with pytest.raises(psycopg2.Error, match=r"LOAD1\.parquet"):
         warehouse.rows("select sum(id) from raw.orders")
 
 

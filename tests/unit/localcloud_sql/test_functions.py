@@ -12,6 +12,7 @@ from localcloud.engines.sql.errors import SqlError
 from tests.unit.localcloud_sql.conftest import Run
 
 D = Decimal
+# ruff: noqa: DTZ001 Redshift's timestamps have no zone
 DOCUMENTED: list[tuple[str, Any]] = [
     ("add_months('2008-04-30', 1)", datetime(2008, 5, 31)),
     ("add_months('2008-03-31', -1)", datetime(2008, 2, 29)),
@@ -109,7 +110,7 @@ VALUES = "(select 1 as i, 10.25::decimal(12,2) as d union all select 2, 0.50)"
     ],
 )
 def test_aggregates_have_redshifts_types(run: Run, expression: str, answer: Any) -> None:
-    found = run(f"select {expression} as x from {VALUES} v")[0][0]
+    found = run(f"select {expression} as x from {VALUES} v")[0][0]  # noqa: S608
     assert found == answer
     assert type(found) is type(answer)
 

@@ -199,7 +199,7 @@ class Lake:
 
     def _schemas(self, session: Session) -> list[tuple[str, str, str, str | None]]:
         return session.fetch_all(
-            "select schema_name, glue_database, role_arn, region "
+            "select schema_name, glue_database, role_arn, region "  # noqa: S608 the name is quoted
             f'from "{session.database}".pg_internal.external_schemas'
         )
 

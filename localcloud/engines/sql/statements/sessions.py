@@ -182,7 +182,7 @@ def plan_declare(session: Session, reader: TokenReader, arguments: list[Any]) ->
     def action() -> None:
         table = f"cursor_{name}"
         session.run(
-            f'create or replace temp table "{table}" as select row_number() over () as "cursor row", * '
+            f'create or replace temp table "{table}" as select row_number() over () as "cursor row", * '  # noqa: S608
             f"from ({plan.query}) rows"
         )
         session.cursors[name] = (table, 0)

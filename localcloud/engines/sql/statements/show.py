@@ -28,7 +28,7 @@ def plan_show(session: Session, reader: TokenReader, arguments: list[Any]) -> Pl
             return planner(session, reader)
     if reader.accept("all"):
         rows = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in session.settings.items())
-        return Plan("SHOW", query=f"select * from (values {rows}) s (name, setting)")
+        return Plan("SHOW", query=f"select * from (values {rows}) s (name, setting)")  # noqa: S608
     name = "transaction_isolation" if reader.accept("transaction", "isolation", "level") else reader.identifier()
     if name == "time" and reader.accept("zone"):
         name = "timezone"
@@ -110,8 +110,8 @@ def _columns(session: Session, reader: TokenReader) -> Plan:
         f"redshift_system.main.type_length(declared_type) as character_maximum_length, "
         f"redshift_system.main.type_precision(declared_type) as numeric_precision, "
         f"redshift_system.main.type_scale(declared_type) as numeric_scale, comment as remarks, "
-        f"cast(null as integer) as sort_key_type, cast(null as integer) as sort_key, cast(null as integer) as dist_key, "
-        f"encoding from {source} c where schema_name = {_literal(found[0])} "
+        f"cast(null as integer) as sort_key_type, cast(null as integer) as sort_key, "
+        f"cast(null as integer) as dist_key, encoding from {source} c where schema_name = {_literal(found[0])} "
         f"and relation_name = {_literal(name.name)}{rest} order by ordinal",
     )
 
