@@ -58,7 +58,7 @@ lint: .venv/.installed dbt_project/target/manifest.json ## Check style, types, i
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros dbt_project/tests
 	$(BIN)/yamllint --strict config dbt_project .pre-commit-config.yaml
 
 format: .venv/.installed ## Format the code
