@@ -215,5 +215,5 @@ def test_files_of_the_machine_cannot_be_read(connect: Any) -> None:
         "select * from '/tmp/x.csv'",
     ):
         with pytest.raises(psycopg2.Error), connection.cursor() as cursor:
-            cursor.execute(f"select * from {source}")  # noqa: S608
+            cursor.execute(query)
     connection.close()
