@@ -209,11 +209,7 @@ def test_what_is_not_supported_is_an_error(connect: Any) -> None:
 def test_files_of_the_machine_cannot_be_read(connect: Any) -> None:
     connection = connect()
     connection.autocommit = True
-    for query in (
-        'select * from "/etc/passwd"',
-        "select * from read_text('/etc/passwd')",
-        "select * from '/tmp/x.csv'",
-    ):
+    for source in ('"/etc/passwd"', "read_text('/etc/passwd')", "'/tmp/x.csv'"):
         with pytest.raises(psycopg2.Error), connection.cursor() as cursor:
-            cursor.execute(query)
+            cursor.execute(f"select * from {source}")  # noqa: S608
     connection.close()
