@@ -248,11 +248,6 @@ class AirflowApi:
         }
         return int(self._call("POST", "/backfills", json=body).json()["id"])
 
-    def close_backfill(self, backfill_id: int) -> None:
-        """Closes a backfill whose runs have ended, so that the next may be made; runs still queued would be failed."""
-        # 409: the scheduler, which looks every 30 seconds, has closed it.
-        self._call("PUT", f"/backfills/{backfill_id}/cancel", allow=(409,))
-
     def await_no_backfill(self, dag_id: str, timeout: float = 120) -> None:
         """Waits until Airflow has closed a backfill whose runs have ended; its scheduler does so every 30 seconds."""
         deadline = time.monotonic() + timeout

@@ -187,7 +187,6 @@ def _land(
     summary: Summary,
 ) -> list[Run]:
     runs: list[Run] = []
-    backfills: list[int] = []
     for source in sources:
         dag_id = f"ingest_{source.name}"
         if (airflow.dag(dag_id) or {}).get("is_paused"):
@@ -202,15 +201,13 @@ def _land(
             ]
         else:
             _await_earlier_backfill(airflow, dag_id, summary)
-            backfills.append(
-                airflow.create_backfill(
-                    dag_id,
-                    window.first_day,
-                    window.last_day,
-                    reprocess=reprocess,
-                    backwards=backwards,
-                    max_active_runs=DAYS_AT_ONCE,
-                )
+            airflow.create_backfill(
+                dag_id,
+                window.first_day,
+                window.last_day,
+                reprocess=reprocess,
+                backwards=backwards,
+                max_active_runs=DAYS_AT_ONCE,
             )
             days = {day.isoformat() for day in window.days()}
             # New ones, and those that were under way when this command started.
@@ -218,10 +215,9 @@ def _land(
         if not made:
             summary.notes.append(f"{source.name}: every day has run already; --reprocess runs them again")
         runs.extend(made)
-    ended = _watch(airflow, runs, "landing days")
-    for backfill_id in backfills:
-        airflow.close_backfill(backfill_id)
-    return ended
+    # Airflow closes the backfills by itself within 30 seconds. Cancelling them would be quicker, but a cancelled one
+    # stays paused, and a run of it that is cleared later would never start.
+    return _watch(airflow, runs, "landing days")
 
 
 def _await_earlier_backfill(airflow: AirflowApi, dag_id: str, summary: Summary) -> None:

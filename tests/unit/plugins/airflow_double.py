@@ -101,6 +101,9 @@ class AirflowDouble:
         return httpx.Response(200, json={})
 
     def _get_backfills(self, parts: list[str], body: Any, params: httpx.QueryParams) -> httpx.Response:
+        # The scheduler closes a backfill whose runs have ended.
+        if not any(run["run_type"] == "backfill" and run["state"] in ("queued", "running") for run in self.runs):
+            self.open_backfill = None
         found = [] if self.open_backfill is None else [{"id": self.open_backfill, "completed_at": None}]
         return self._page(found, "backfills", params)
 
@@ -117,10 +120,6 @@ class AirflowDouble:
                 self.make(body["dag_id"], day, "backfill")
         self.open_backfill = len(self.runs)
         return httpx.Response(200, json={"id": self.open_backfill})
-
-    def _put_backfills(self, parts: list[str], body: Any, params: httpx.QueryParams) -> httpx.Response:
-        self.open_backfill = None
-        return httpx.Response(200, json={})
 
     def _get_pools(self, parts: list[str], body: Any, params: httpx.QueryParams) -> httpx.Response:
         return self._page([{"name": name} for name in sorted(self.pools)], "pools", params)
