@@ -17,7 +17,7 @@ CUSTOMERS ?= 10000
 DAYS ?= 3
 SEED ?= 7
 
-.PHONY: help install demo down test lint format requirements conformance bench clean
+.PHONY: help install demo down test lint format requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,9 +67,6 @@ format: .venv/.installed ## Format the code
 
 requirements: $(UV) ## Export requirements.txt (what an Airflow image needs) from the lock
 	$(UV) export --frozen --quiet --package cdap --no-default-groups --no-emit-workspace --no-hashes --no-header --no-annotate --output-file requirements.txt
-
-bench: install ## Run the benchmarks: two ways in one run, ratio and peak memory
-	@for f in benchmarks/*.py; do $(BIN)/python $$f || exit 1; done
 
 clean: down ## Stop everything and remove what was built here
 	rm -rf .localcloud .demo .cache cdk.out dbt_project/target dbt_project/logs .venv .tools

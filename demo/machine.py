@@ -88,6 +88,8 @@ class Machine:
             "LOCALCLOUD_STATE": str(self.state / ".localcloud"),
             "DEMO_STATE": str(self.state / ".demo"),
             "CDAP_ENVIRONMENT": "dev",
+            # Tables of a command whose output is captured are as wide as they need to be.
+            "COLUMNS": "120",
         }
 
     @cached_property

@@ -23,7 +23,7 @@ from localcloud.servers.process import ServerError
 
 PROJECT = Path(__file__).resolve().parents[1]
 WAREHOUSE_SECRET = "cdap/warehouse/admin"  # noqa: S105 - the secret's name
-console = Console()
+console = Console(width=120)
 
 
 def main(
