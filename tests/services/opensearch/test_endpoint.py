@@ -51,29 +51,17 @@ def test_opensearch_py_indexes_searches_and_deletes_through_the_endpoint(
     assert client.cat.indices(format="json", h="index", index="people") == [{"index": "people"}]
 
 
-def test_bulk_through_the_endpoint_keeps_three_quarters_of_the_nodes_own_speed(
+def test_bulks_of_thousands_of_documents_arrive_whole_through_the_endpoint(
     search_cloud: SearchCloud, domain: Domain, keys: Credentials
 ) -> None:
     domain()
-
-    def documents(index: str) -> Any:
-        text = "lorem ipsum dolor sit amet " * 12
-        return ({"_index": index, "_id": n, "number": n, "text": text} for n in range(10_000))
-
-    def seconds(client: OpenSearch, index: str) -> float:
-        began = time.perf_counter()
-        assert helpers.bulk(client, documents(index), chunk_size=1000) == (10_000, [])
-        return time.perf_counter() - began
-
-    direct, proxied = OpenSearch(search_cloud.node_url, timeout=60), search_cloud.search(keys)
-    for client, index in ((direct, "warm-direct"), (proxied, "warm-proxied")):
-        seconds(client, index)
-    ratios = []
-    for attempt in range(3):  # the better of three: other programs use the machine too
-        alone, through = seconds(direct, f"direct-{attempt}"), seconds(proxied, f"proxied-{attempt}")
-        ratios.append(alone / through)
-        print(f"10,000 documents: direct {alone:.2f} s, through the endpoint {through:.2f} s")
-    assert max(ratios) > 0.75
+    client = search_cloud.search(keys)
+    text = "lorem ipsum dolor sit amet " * 12
+    documents = ({"_index": "bulk", "_id": n, "number": n, "text": text} for n in range(10_000))
+    assert helpers.bulk(client, documents, chunk_size=1000, refresh=True) == (10_000, [])
+    found = client.search(index="bulk", body={"size": 0, "aggs": {"sum": {"sum": {"field": "number"}}}})
+    assert client.count(index="bulk")["count"] == 10_000
+    assert found["aggregations"]["sum"]["value"] == sum(range(10_000))
 
 
 def test_an_unsigned_request_is_refused_with_action_and_resource(search_cloud: SearchCloud, domain: Domain) -> None:
