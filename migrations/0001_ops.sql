@@ -62,4 +62,4 @@ diststyle key
 distkey (customer_id)
 sortkey (customer_id);
 
-create schema if not exists identity;
+create schema if not exists "identity";
