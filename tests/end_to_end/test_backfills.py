@@ -77,21 +77,21 @@ def test_a_task_that_is_killed_half_way_runs_again_to_the_same_content(world: Wo
 
     def kill_check() -> None:
         world.airflow.clear(INGEST, run, ["land"])
-        wait_for("the check to run", lambda: kill_task(world, "check"), every=0.05)
+        wait_for("the check to run", lambda: kill_task(world, run, "check"), seconds=90, every=0.05)
 
     world.expect_same_after(kill_check)
     assert world.airflow.tasks(INGEST, run)["check"]["try_number"] > attempts + 1, "the kill came too late to prove it"
 
 
-def kill_task(world: World, task: str) -> bool:
-    """SIGKILL to the process that runs a task of the ingest DAG on this machine; True when there was one."""
-    state = str(world.machine.state)
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        environment = process.info["environ"] or {}
-        if not str(environment.get("AIRFLOW_HOME", "")).startswith(state):
-            continue
+def kill_task(world: World, run: str, task: str) -> bool:
+    """SIGKILL to the process that runs a task's current attempt; True when there was one.
+
+    Airflow names the process by the id of the attempt.
+    """
+    attempt = world.airflow.tasks(INGEST, run)[task]["id"]
+    for process in psutil.process_iter(["cmdline"]):
         title = " ".join(process.info["cmdline"] or [])
-        if INGEST in title and f"'{task}'" in title.replace('"', "'"):
+        if attempt in title and "LocalExecutor" not in title:
             process.kill()
             return True
     return False
