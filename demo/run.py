@@ -84,7 +84,7 @@ def run_cdnow(machine: Machine, file: Path) -> None:
     started = Stopwatch()
     machine.up(lambda: machine.load_cdnow(file), step)
     started.lap("start, fill, deploy")
-    purchases = [line.split()[1] for line in file.read_text().splitlines() if line.strip()]
+    purchases = [line.split()[1] for line in file.read_text().splitlines()[1:] if line.strip()]
     first, last = (datetime.strptime(day, "%Y%m%d").date() for day in (min(purchases), max(purchases)))  # noqa: DTZ007
     backfill(machine, first, last, "--one-load")
     started.lap("backfill")

@@ -20,7 +20,7 @@ def purchases() -> dict[str, tuple[int, Decimal]]:
     """Purchases and money of each customer, counted over the file and nothing else."""
     counts: defaultdict[str, int] = defaultdict(int)
     money: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for line in FILE.read_text().splitlines():
+    for line in FILE.read_text().splitlines()[1:]:  # the first line names the columns
         if line.strip():
             customer, _, _, dollars = line.split()
             counts[str(int(customer))] += 1
