@@ -16,8 +16,9 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 CUSTOMERS ?= 10000
 DAYS ?= 3
 SEED ?= 7
+JOBS ?= 2
 
-.PHONY: help install demo down test lint format requirements clean
+.PHONY: help install demo down test bench lint format requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,8 +51,12 @@ demo: install ## Run the platform on this machine: DAYS=3 CUSTOMERS=10000; it st
 down: ## Stop all that `make demo` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo.run --down; fi
 
-test: install ## Run all tests
-	@$(BIN)/pytest
+test: install ## Run all tests; JOBS=2 groups of them side by side
+	@# In the order of collection: the end-to-end tests mostly wait, so they begin first.
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+
+bench: install ## Compare two ways of each costly step in one run: ratio and peak memory
+	@for benchmark in benchmarks/[a-z]*_*.py; do $(BIN)/python -m "benchmarks.$$(basename $$benchmark .py)" || exit 1; done
 
 lint: .venv/.installed dbt_project/target/manifest.json ## Check style, types, imports, SQL and YAML
 	$(BIN)/ruff check .

@@ -63,11 +63,15 @@ def drop_user(cloud: Cloud, name: str) -> None:
 
 
 def put_database(cloud: Cloud, name: str) -> None:
-    """Create a database, unless it is there."""
+    """Create a database, unless it is there. Raises AwsError for a name that the warehouse does not take."""
     with system_cursor(cloud) as cursor:
         cursor.execute("select 1 from pg_database where datname = %s", (name,))
         if cursor.fetchone() is None:
-            cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            try:
+                cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            except psycopg2.DatabaseError as error:
+                message = f"The database {name} cannot be made: {error}".strip()
+                raise AwsError("ValidationException", message, 400) from error
 
 
 def drop_database(cloud: Cloud, name: str) -> None:
