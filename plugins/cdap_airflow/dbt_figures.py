@@ -12,26 +12,29 @@ from cdap_airflow.stage_figures import record
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+SQL_DIR = Path(__file__).parent / "operators" / "sql"
+
 
 def record_dbt(project_dir: str, *, context: Context, stage: str) -> None:
     """Cosmos' callback after dbt ran in its copy of the project: enters rows and seconds of the models as `stage`.
 
-    `rows_in` and `rows_out` are the rows that the models' statements touched; what dbt gives no count for (a view) is
-    not counted. `engine_seconds` is the sum over nodes, which run side by side.
+    Rows are counted in the warehouse by `<stage>_rows.sql` (its one parameter is the run's id): the adapter gives no
+    count for a table that it creates.
+    `engine_seconds` is the sum over nodes, which run side by side.
     """
     results = Path(project_dir) / "target" / "run_results.json"
     if not results.exists():  # dbt ended before it ran a node; its own error is the task's
         return
-    rows, seconds = figures(json.loads(results.read_text(encoding="utf-8")))
+    seconds = engine_seconds(json.loads(results.read_text(encoding="utf-8")))
+    query = (SQL_DIR / f"{stage}_rows.sql").read_text(encoding="utf-8")
+    run_id = context["dag_run"].run_id
     with Warehouse.connect() as warehouse:
-        record(context, warehouse, stage, rows_in=rows, rows_out=rows, engine_seconds=seconds)
+        ((rows_in, rows_out),) = warehouse.fetch_all(
+            query, [run_id] * query.count("%s"), purpose=f"Counting the rows of stage {stage}"
+        )
+        record(context, warehouse, stage, rows_in=rows_in, rows_out=rows_out, engine_seconds=seconds)
 
 
-def figures(run_results: dict[str, Any]) -> tuple[int, float]:
-    """(rows touched by models and seeds, seconds of all nodes)."""
-    rows, seconds = 0, 0.0
-    for result in run_results["results"]:
-        seconds += float(result["execution_time"])
-        if result["unique_id"].split(".")[0] in ("model", "seed"):
-            rows += max(int(result.get("adapter_response", {}).get("rows_affected") or 0), 0)
-    return rows, seconds
+def engine_seconds(run_results: dict[str, Any]) -> float:
+    """Seconds of all nodes."""
+    return sum(float(result["execution_time"]) for result in run_results["results"])
