@@ -144,22 +144,26 @@ class Machine:
     ) -> None:
         """Start all servers side by side; returns once all are healthy, else ends what it started and raises.
 
-        `new_ports` chooses anew the ports that are taken. Setting `cancelled` gives up. Raises MachineRunningError,
+        Of a machine that is partly up, after one of its servers was killed, those that are missing are started where
+        they were. `new_ports` chooses anew the ports that are taken. Setting `cancelled` gives up. Raises MachineRunningError,
         PortInUseError, StartCancelledError, ServerError, ArtifactError.
         """
         with self._exclusive("starting"):
             running = self.running()
-            if running:
+            missing = [name for name in SERVERS if name not in without and name not in running]
+            if running and not missing:
                 raise MachineRunningError(
                     f"the local cloud in {self.state} is up already ({', '.join(running)}): "
                     "`localcloud status` shows it, `localcloud down` ends it"
                 )
             self._settle_account(account_id, region)
-            addresses = self._settle_addresses(gateway_port, new_ports, without)
+            addresses = self._settle_addresses(
+                None if GATEWAY in running else gateway_port, new_ports and not running, without
+            )
             token = self.state / "token"
             if not token.exists():  # made here, for the gateway and the warehouse both read it when they start
                 write_private(token, secrets.token_urlsafe(32))
-            starts = {name: start for name, start in self._starts(addresses).items() if name not in without}
+            starts = {name: start for name, start in self._starts(addresses).items() if name in missing}
             _start_all(starts, report, cancelled or threading.Event(), self._stop)
 
     def down(self, *, wipe: bool = False, report: Report = lambda name, state, seconds: None) -> list[str]:

@@ -102,6 +102,21 @@ def test_up_status_second_up_and_down(cloud: Cloud) -> None:
     assert "Nothing was running" in cloud.run("down").stderr
 
 
+def test_up_starts_what_is_missing_of_a_machine_that_is_partly_up(cloud: Cloud) -> None:
+    cloud.ok("up", *LIGHT)
+    before = cloud.status()
+    postgres = psutil.Process(before["postgres"]["pid"])
+    postgres.kill()
+    postgres.wait(10)
+    assert cloud.status()["postgres"]["health"] == "down"
+
+    cloud.ok("up", *LIGHT)
+    after = cloud.status()
+    assert {row["health"] for row in after.values()} == {"up"}
+    assert after["gateway"] == before["gateway"]
+    assert after["postgres"]["url"] == before["postgres"]["url"]
+
+
 def test_endpoints_logins_and_data_stay_after_down_and_after_kill(cloud: Cloud) -> None:
     cloud.ok("up", *LIGHT)
     before = cloud.status()
