@@ -53,7 +53,7 @@ down: ## Stop all that `make demo` started
 
 test: install ## Run all tests; JOBS=2 groups of them side by side
 	@# In the order of collection: the end-to-end tests mostly wait, so they begin first.
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest -n $(JOBS)
 
 bench: install ## Compare two ways of each costly step in one run: ratio and peak memory
 	@for benchmark in benchmarks/[a-z]*_*.py; do $(BIN)/python -m "benchmarks.$$(basename $$benchmark .py)" || exit 1; done

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
-
-TESTS = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts each test into the group of its servers; a group is never divided (pytest-xdist, `--dist loadgroup`).
-
-    The end-to-end tests mostly wait for Airflow, so they come first and everything else runs beside them.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path.relative_to(TESTS))))
-    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] != "end_to_end")
+from xdist.scheduler import LoadScopeScheduling
 
 
-def group_of(path: Path) -> str:
-    """The group of a test file: one for the shared machine, one for each room of services, one a file of unit tests."""
-    room = path.parts[0]
-    if room == "services":
-        return "/".join(path.parts[:2])
-    if room == "end_to_end" and path.stem != "test_cdnow":  # it has a machine of its own
-        return room
-    return path.as_posix()
+class ByServers(LoadScopeScheduling):
+    """Gives a worker whole groups: the tests of the shared machine, of one room of services, of one unit test file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(PurePosixPath(nodeid.split("::")[0]))
+
+
+def group_of(file: PurePosixPath) -> str:
+    """The group of a test file, by its path from the project's folder."""
+    kind = file.parts[1]
+    if kind == "services":
+        return "/".join(file.parts[:3])
+    if kind == "end_to_end" and file.stem != "test_cdnow":  # it has a machine of its own
+        return kind
+    return file.as_posix()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """The scheduler of `-n`. Groups go in the order of collection: the end-to-end tests, which mostly wait, begin."""
+    config.option.loadscopereorder = False
+    return ByServers(config, log)

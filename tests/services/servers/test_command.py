@@ -39,7 +39,13 @@ class Cloud:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [COMMAND, *arguments], env=self.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [COMMAND, *arguments],
+            env=self.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A test runner's workers may ignore Ctrl-C, and their children would inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def environment(self) -> dict[str, str]:
