@@ -144,16 +144,16 @@ def _as_typed(random: Random, row: CustomerRow, number: int) -> CustomerRow:
     if random.random() < 0.03 and row.email and "email" not in changes:
         changes["email"] = row.email.upper() if random.random() < 0.5 else f" {row.email}"
     elif random.random() < 0.015 and row.email and "email" not in changes:
-        changes["email"] = _mistyped(random, row.email)
+        changes["email"] = mistyped(random, row.email)
     if row.first_name and row.last_name:
         first, last = row.first_name, row.last_name
         if number and random.random() < 0.25:
             first = NICKNAMES.get(first, first)
         fate = random.random()
         if fate < 0.02:
-            first = _mistyped(random, first)
+            first = mistyped(random, first)
         elif fate < 0.045:
-            last = _mistyped(random, last)
+            last = mistyped(random, last)
         elif fate < 0.075:
             first, last = first.upper(), last.upper()
         elif fate < 0.10:
@@ -176,7 +176,7 @@ def _as_typed(random: Random, row: CustomerRow, number: int) -> CustomerRow:
     return replace(row, **changes)  # type: ignore[arg-type]
 
 
-def _mistyped(random: Random, text: str) -> str:
+def mistyped(random: Random, text: str) -> str:
     """One slip of the fingers: two letters swapped, one lost, doubled or replaced. Never the first letter."""
     if len(text) < 4:
         return text
