@@ -110,6 +110,8 @@ class ApiType:
     replaced: frozenset[str] = frozenset()
     update_omits: frozenset[str] = frozenset()
     """Properties that the update operation does not take and that are sent only to create (e.g. Tags)."""
+    update_sends_all: bool = False
+    """Whether the update operation replaces the whole resource, so that unchanged properties have to be sent too."""
     delete_arguments: Mapping[str, Any] = field(default_factory=dict)
     ready: Callable[[Mapping[str, Any]], bool] | None = None
     """Whether the described resource can be used; polled after create and update. May raise to fail the stack."""
@@ -149,7 +151,8 @@ class ApiType:
             stuck = sorted(changed & self.update_omits)
             if stuck:
                 raise PropertyError(f"{', '.join(stuck)} cannot be changed in place")
-            values = {key: new[key] for key in changed}
+            sent_keys = set(new) - self.replaced - self.update_omits if self.update_sends_all else changed
+            values = {key: new[key] for key in sent_keys}
             sent = self._parameters(client, self.update, values, "")
             getattr(client, self.update)(**{**sent, **self.identity(physical_id)})
         return self._settled(client, physical_id)

@@ -77,6 +77,10 @@ class Identity(Protocol):
         self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
     ) -> None: ...
 
+    def authorize_service(
+        self, service_principal: str, action: str, resource: str, context: Mapping[str, str] | None = None
+    ) -> None: ...
+
 
 class Cloud:
     """The account, region, roles, servers and folders that a service works with."""
@@ -136,6 +140,15 @@ class Cloud:
         Raises :class:`AwsError` (AccessDenied) naming action, resource and role.
         """
         self._identity.authorize(role_arn, action, resources, context)
+
+    def authorize_service(
+        self, service_principal: str, action: str, resource: str, context: Mapping[str, str] | None = None
+    ) -> None:
+        """Check that the resource's own policy lets a service of AWS that comes without a role do ``action`` on it.
+
+        Raises :class:`AwsError` (AccessDenied) naming principal, action and resource.
+        """
+        self._identity.authorize_service(service_principal, action, resource, context)
 
     def run(self, function: Callable[[], None], name: str = "") -> threading.Thread:
         """Run ``function`` on a background thread with the account and region of the current request."""

@@ -58,6 +58,11 @@ SIGNATURES: dict[tuple[str, str], str] = {
         "service_context: dict[str, typing.Any] | None = None) -> "
         "ministack.core.iam_evaluator.EvalResult | ministack.core.iam_evaluator.AuthError | None"
     ),
+    ("core.iam_evaluator", "evaluate_resource_policy"): (
+        "(doc: str | dict | None, ctx: ministack.core.iam_evaluator.EvalContext, service: str | None = None, "
+        "named_only: bool = False, direct_only: bool = False) -> ministack.core.iam_evaluator.EvalResult"
+    ),
+    ("core.iam_evaluator", "_resource_policy"): "(service: str, resource_arn: str) -> tuple | None",
     ("core.responses", "request_scope"): "(account_id: str, region: str)",
     ("services.cloudformation.stacks", "_runs_on_worker_thread"): "(resource_type: str) -> bool",
     ("app", "_send_response"): "(send, status, headers, body, *, head=False)",

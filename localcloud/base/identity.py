@@ -29,6 +29,8 @@ class MiniStackIdentity:
         self._enforce = contract.original("core.iam_evaluator", "enforce")
         self._service_matches = contract.original("core.iam_evaluator", "_service_principal_matches")
         self._conditions_met = contract.original("core.iam_evaluator", "_conditions_met")
+        self._resource_policy = contract.original("core.iam_evaluator", "_resource_policy")
+        self._evaluate_resource_policy = contract.original("core.iam_evaluator", "evaluate_resource_policy")
         self._evaluation_keys: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
@@ -91,6 +93,37 @@ class MiniStackIdentity:
             raise AwsError(
                 "AccessDenied",
                 f"User: {role_arn} is not authorized to perform: {action} on resource: {resource} {reason}",
+                403,
+            )
+
+    def authorize_service(
+        self, service_principal: str, action: str, resource: str, context: Mapping[str, str] | None = None
+    ) -> None:
+        """Evaluate the resource's own policy for a service that comes without a role.
+
+        Raises AccessDenied naming principal, action, resource.
+        """
+        from ministack.core.iam_evaluator import EvalContext
+        from ministack.core.responses import get_account_id
+
+        account = get_account_id()
+        policy = self._resource_policy(action.partition(":")[0], resource)
+        keys = {"aws:sourceaccount": account, "aws:principalisawsservice": "true", "aws:securetransport": "true"}
+        request = EvalContext(
+            principal_arn=service_principal,
+            principal_type="AWSService",
+            principal_account=account,
+            action=action,
+            resource_arn=resource,
+            region=self._region,
+            service_context={**keys, **{key.lower(): value for key, value in (context or {}).items()}},
+        )
+        document = policy[0] if policy else None
+        if self._evaluate_resource_policy(document, request, service_principal).decision != "Allow":
+            raise AwsError(
+                "AccessDenied",
+                f"{service_principal} is not authorized to perform: {action} on resource: {resource} because no "
+                "resource-based policy allows it",
                 403,
             )
 

@@ -145,8 +145,8 @@ class Machine:
         """Start all servers side by side; returns once all are healthy, else ends what it started and raises.
 
         Of a machine that is partly up, after one of its servers was killed, those that are missing are started where
-        they were. `new_ports` chooses anew the ports that are taken. Setting `cancelled` gives up. Raises MachineRunningError,
-        PortInUseError, StartCancelledError, ServerError, ArtifactError.
+        they were. `new_ports` chooses anew the ports that are taken. Setting `cancelled` gives up. Raises
+        MachineRunningError, PortInUseError, StartCancelledError, ServerError, ArtifactError.
         """
         with self._exclusive("starting"):
             running = self.running()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from localcloud.base.service import Service
+from localcloud.services.appflow import AppFlowService
 from localcloud.services.dms import DatabaseMigrationService
 from localcloud.services.glue import GlueService
 from localcloud.services.opensearch import OpenSearchService
@@ -12,6 +13,7 @@ from localcloud.services.redshift_data import RedshiftDataService
 from localcloud.services.redshift_serverless import RedshiftServerlessService
 
 OURS: tuple[type[Service], ...] = (
+    AppFlowService,
     DatabaseMigrationService,
     GlueService,
     OpenSearchService,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import psutil
-
 from tests.end_to_end.conftest import DAYS, INGEST, STATE, World
+from tests.end_to_end.processes import attempts
 from tests.end_to_end.rest import wait_for
 
 MIDDLE = DAYS[2]
@@ -84,14 +83,8 @@ def test_a_task_that_is_killed_half_way_runs_again_to_the_same_content(world: Wo
 
 
 def kill_task(world: World, run: str, task: str) -> bool:
-    """SIGKILL to the process that runs a task's current attempt; True when there was one.
-
-    Airflow names the process by the id of the attempt.
-    """
-    attempt = world.airflow.tasks(INGEST, run)[task]["id"]
-    for process in psutil.process_iter(["cmdline"]):
-        title = " ".join(process.info["cmdline"] or [])
-        if attempt in title and "LocalExecutor" not in title:
-            process.kill()
-            return True
-    return False
+    """SIGKILL to the process that runs a task's current attempt; True when there was one."""
+    process = attempts().get(world.airflow.tasks(INGEST, run)[task]["id"])
+    if process is not None:
+        process.kill()
+    return process is not None

@@ -15,7 +15,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from psycopg2 import sql
 
-from localcloud.engines.replication.s3_target import ObjectStream, S3Target
+from localcloud.engines.object_stream import ObjectStream
+from localcloud.engines.replication.s3_target import S3Target
 from localcloud.engines.replication.types import ColumnPlan
 
 OP_COLUMN = "Op"

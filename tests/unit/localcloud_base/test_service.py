@@ -21,6 +21,9 @@ class Identity:
     def authorize(self, role_arn: str, action: str, resources: list[str]) -> None:
         raise AwsError("AccessDenied", "nobody")
 
+    def authorize_service(self, service_principal: str, action: str, resource: str, context: object = None) -> None:
+        raise AwsError("AccessDenied", "nobody")
+
 
 class DataMigration(Service):
     name: ClassVar[str] = "dms"
