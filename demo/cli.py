@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demo import shop
+from demo.crm import filling
 from demo.enterprise import Enterprise
 from localcloud.servers.postgres import PostgresEndpoint
 from localcloud.servers.process import ServerError, ServerRunningError
@@ -45,8 +47,9 @@ def errors_shown() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def _show(endpoint: PostgresEndpoint) -> None:
+def _show(endpoint: PostgresEndpoint, crm_url: str) -> None:
     out.print(f"the shop: PostgreSQL on {endpoint.host}:{endpoint.port}, database {endpoint.database}")
+    out.print(f"the CRM: Salesforce's REST interface on {crm_url}")
 
 
 @app.command()
@@ -59,7 +62,7 @@ def up() -> None:
         except ServerRunningError:
             out.print("the enterprise runs already")
             endpoint = enterprise.endpoint()
-        _show(endpoint)
+        _show(endpoint, enterprise.crm.url)
 
 
 @app.command()
@@ -68,9 +71,10 @@ def down(wipe: Annotated[bool, typer.Option("--wipe", help="Remove the databases
     enterprise = Enterprise()
     with errors_shown():
         out.print("the enterprise is stopped" if enterprise.stop() else "the enterprise did not run")
-        if wipe and enterprise.server.data_dir.exists():
-            shutil.rmtree(enterprise.server.data_dir)
-            out.print(f"removed {enterprise.server.data_dir}")
+        for folder in (enterprise.server.data_dir, enterprise.crm.folder):
+            if wipe and folder.exists():
+                shutil.rmtree(folder)
+                out.print(f"removed {folder}")
 
 
 @app.command()
@@ -87,6 +91,7 @@ def status(as_json: AsJson = False) -> None:
         endpoint = enterprise.endpoint()
         with shop.transaction(endpoint.url) as connection:
             contents, rows = shop.read_contents(connection), shop.count_rows(connection)
+        rows |= {f"crm {name}": count for name, count in enterprise.crm.store.counts().items()}
     if as_json:
         found = {
             "running": True,
@@ -95,12 +100,13 @@ def status(as_json: AsJson = False) -> None:
             "user": endpoint.user,
             "password": endpoint.password,
             "database": endpoint.database,
+            "crm": enterprise.crm.url,
             "contents": None if contents is None else contents.__dict__,
             "rows": rows,
         }
         sys.stdout.write(json.dumps(found, default=str) + "\n")
         return
-    _show(endpoint)
+    _show(endpoint, enterprise.crm.url)
     out.print(f"user {endpoint.user}, password {endpoint.password}")
     print_rows(contents, rows)
 
@@ -128,10 +134,13 @@ def generate(
     began = time.monotonic()
     last = (through or end).date()
     with errors_shown():
+        enterprise = Enterprise()
         contents = shop.Contents("generated", customers, days, end.date(), seed, last)
-        with shop.transaction(Enterprise().endpoint().url) as connection:
+        with shop.transaction(enterprise.endpoint().url) as connection:
             shop.generate(connection, contents)
             rows = shop.count_rows(connection)
+        filling.generate(enterprise.crm.store, contents)
+        rows |= {f"crm {name}": count for name, count in enterprise.crm.store.counts().items()}
         print_rows(contents, rows)
     out.print(f"{sum(rows.values()):,} rows in {time.monotonic() - began:.1f} s")
 
@@ -139,10 +148,15 @@ def generate(
 @app.command()
 def advance(to: Day) -> None:
     """Let the days up to `--to` happen: registrations, changes, deletions, orders. A day that has happened stays."""
+    enterprise = Enterprise()
     with errors_shown():
-        with shop.transaction(Enterprise().endpoint().url) as connection:
+        with shop.transaction(enterprise.endpoint().url) as connection:
+            before = shop.read_contents(connection)
             contents = shop.advance(connection, to.date())
             rows = shop.count_rows(connection)
+            # Within the transaction: when the CRM cannot be moved on, the shop stays where it is too.
+            filling.advance(enterprise.crm.store, before or contents, contents)
+        rows |= {f"crm {name}": count for name, count in enterprise.crm.store.counts().items()}
         print_rows(contents, rows)
 
 
@@ -150,7 +164,7 @@ def advance(to: Day) -> None:
 def truth(
     file: Annotated[Path, typer.Option("--out", help="CSV to write: source,table,id,person_id,household_id.")],
 ) -> None:
-    """Write who is who among the customers that exist now."""
+    """Write who is who among the customers and contacts that exist now."""
     count = 0
     with (
         errors_shown(),
@@ -159,25 +173,46 @@ def truth(
     ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("source", "table", "id", "person_id", "household_id"))
-        for row in shop.truth(connection):
+        contents = shop.read_contents(connection)
+        for row in chain(shop.truth(connection), filling.truth(contents) if contents else ()):
             writer.writerow(row)
             count += 1
-    out.print(f"{count:,} customers in {file}")
+    out.print(f"{count:,} records in {file}")
 
 
 @app.command("register-secret")
-def register_secret(name: Annotated[str, typer.Argument(help="Name of the secret.")]) -> None:
-    """Put the reader's connection to the shop into AWS Secrets Manager; a secret of that name gets a new value."""
+def register_secret(
+    name: Annotated[str, typer.Argument(help="Name of the secret.")],
+    of: Annotated[str, typer.Option(help="Whose connection: shop or crm.")] = "shop",
+    address: Annotated[
+        str | None, typer.Option(help="Name of the parameter that gets the system's address: what a stack may read.")
+    ] = None,
+) -> None:
+    """Put the connection to one of the systems into AWS Secrets Manager; a secret of that name gets a new value."""
+    enterprise = Enterprise()
+    if of not in ("shop", "crm"):
+        raise typer.BadParameter(f"there is no system {of!r}: shop or crm")
     with errors_shown():
-        value = Enterprise().secret()
+        value = enterprise.secret() if of == "shop" else enterprise.crm_secret()
         client = boto3.client("secretsmanager")
         try:
-            client.put_secret_value(SecretId=name, SecretString=value)
+            arn = client.put_secret_value(SecretId=name, SecretString=value)["ARN"]
             done = "updated"
         except client.exceptions.ResourceNotFoundException:
-            client.create_secret(Name=name, Description="PostgreSQL of the demo enterprise's shop", SecretString=value)
+            description = f"Connection to the demo enterprise's {of}"
+            arn = client.create_secret(Name=name, Description=description, SecretString=value)["ARN"]
             done = "created"
+        if of == "crm":  # AppFlow reads it as a service, without a role
+            client.put_resource_policy(SecretId=arn, ResourcePolicy=_readable_by("appflow.amazonaws.com", arn))
+        if address is not None:
+            url = enterprise.crm.url if of == "crm" else enterprise.endpoint().host
+            boto3.client("ssm").put_parameter(Name=address, Value=url, Type="String", Overwrite=True)
     out.print(f"secret {name} {done}")
+
+
+def _readable_by(service: str, secret_arn: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "secretsmanager:GetSecretValue"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Resource": secret_arn}]})
 
 
 def main() -> None:

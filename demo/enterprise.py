@@ -1,4 +1,4 @@
-"""The enterprise's own systems: for now one PostgreSQL server with the database `shop`."""
+"""The enterprise's own systems: a PostgreSQL server with the database `shop`, and a CRM."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psycopg2
 from psycopg2 import sql
 
 from demo import shop
+from demo.crm.server import CrmServer
 from localcloud.servers.postgres import PostgresEndpoint, PostgresServer
 
 DATABASE = "shop"
@@ -24,16 +25,19 @@ class Enterprise:
     def __init__(self, state: Path | None = None) -> None:
         self.state = (state or Path(os.environ.get("DEMO_STATE", ".demo"))).absolute()
         self.server = PostgresServer(self.state / "postgres", name="shop")
+        self.crm = CrmServer(self.state / "crm")
 
     @property
     def running(self) -> bool:
         return self.server.process.running() is not None
 
     def start(self) -> PostgresEndpoint:
-        """Starts the server and makes the database, its tables and its users; returns the owner's endpoint.
+        """Starts what does not run and makes the database, its tables and its users; returns the owner's endpoint.
 
-        Raises ServerError (and its kinds) when the server runs or cannot be started.
+        Raises ServerRunningError when all of it runs, ServerError (and its kinds) when a server cannot be started.
         """
+        if self.crm.process.running() is None:
+            self.crm.start()
         self.server.start()
         endpoint = self.server.create_database(DATABASE, OWNER)
         reader_password = self.server.create_user(READER, replication=True)
@@ -57,8 +61,8 @@ class Enterprise:
         return endpoint
 
     def stop(self) -> bool:
-        """Stops the server; True when it ran."""
-        return self.server.stop()
+        """Stops the servers; True when one of them ran."""
+        return any([self.server.stop(), self.crm.stop()])
 
     def endpoint(self) -> PostgresEndpoint:
         """Where the shop is, with its owner's password. Raises ShopError unless it runs."""
@@ -75,6 +79,17 @@ class Enterprise:
         reader = self.reader()
         return json.dumps(
             {"host": reader.host, "port": reader.port, "username": reader.user, "password": reader.password}
+        )
+
+    def crm_secret(self) -> str:
+        """The CRM's connected application as AppFlow reads it from a secret, with the refresh token beside it."""
+        login = self.crm.store.login()
+        return json.dumps(
+            {
+                "clientId": login["client_id"],
+                "clientSecret": login["client_secret"],
+                "refreshToken": login["refresh_token"],
+            }
         )
 
     def _require_running(self) -> None:

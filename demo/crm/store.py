@@ -13,8 +13,6 @@ from typing import Any
 from demo.crm.schema import OBJECTS
 from demo.crm.soql import Query
 
-_BATCH = 5_000
-
 
 class Store:
     """The file in one folder; every method opens it anew, so several processes may use it."""
@@ -50,14 +48,8 @@ class Store:
     def replace(self, connection: sqlite3.Connection, name: str, rows: Iterable[Any]) -> None:
         """Writes rows (dataclasses with the object's fields), each in place of the one with its Id."""
         fields = list(OBJECTS[name])
-        statement = _insert(name, fields)
-        batch: list[tuple[object, ...]] = []
-        for row in rows:
-            batch.append(tuple(stored(getattr(row, field)) for field in fields))
-            if len(batch) == _BATCH:
-                connection.executemany(statement, batch)
-                batch.clear()
-        connection.executemany(statement, batch)
+        values = (tuple(stored(getattr(row, field)) for field in fields) for row in rows)
+        connection.executemany(_insert(name, fields), values)
 
     def clear(self, connection: sqlite3.Connection) -> None:
         """Removes every record."""
