@@ -36,11 +36,10 @@ $(UV):
 	@$(BIN)/localcloud fetch
 	@touch $@
 
-dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project -path dbt_project/target -prune -o \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) -print 2>/dev/null)
+dbt_project/target/manifest.json: .venv/.installed $(wildcard config/sources/*.yaml) $(shell find dbt_project -path dbt_project/target -prune -o \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) -print 2>/dev/null)
 	@echo "parsing the dbt project"
-	@# Parsing connects to nothing; the profile only has to be complete.
-	@cd dbt_project && CDAP_WAREHOUSE_HOST=none CDAP_WAREHOUSE_USER=none CDAP_WAREHOUSE_PASSWORD=none \
-		../$(BIN)/dbt --quiet parse --profiles-dir . --no-partial-parse
+	@rm -f $@
+	@$(BIN)/cdap sources generate >/dev/null 2>.tools/generate.log || { cat .tools/generate.log; exit 1; }
 	@touch $@
 
 install: .venv/.fetched dbt_project/target/manifest.json ## Install everything that the other targets need

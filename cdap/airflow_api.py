@@ -81,16 +81,16 @@ class TaskRun:
     queued_at: datetime | None
 
 
-def dms_pool(source: str) -> str:
-    """The pool of a source's replication task: one slot, since ModifyReplicationTask changes shared state."""
-    return f"dms_{source}"
+def extraction_pool(source: str) -> str:
+    """The pool of a source's DMS task or AppFlow flows: one slot, since each load sets them up for itself."""
+    return f"extract_{source}"
 
 
 def pools(sources: Iterable[str]) -> list[Pool]:
     """The pools that the DAGs of these sources need."""
     return [
         Pool(CRAWLER_POOL, 1, "The crawler: its targets are shared, so one load at a time"),
-        *(Pool(dms_pool(name), 1, f"The replication task of source {name}: one load at a time") for name in sources),
+        *(Pool(extraction_pool(name), 1, f"Extraction of source {name}: one load at a time") for name in sources),
     ]
 
 

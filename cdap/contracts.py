@@ -323,7 +323,8 @@ class _Rows:
 
     def _day(self) -> exp.Expr:
         """The day a row belongs to, `YYYY-MM-DD` in the source's time zone."""
-        if self.contract.load == "snapshot":
+        # A changed record leaves its old day, so it is filed under the load's, however long the window.
+        if self.contract.load != "append":
             return _string(self.load.last_day.isoformat())
         name = self.contract.window_column_name
         column = self.contract.columns[name]
@@ -343,7 +344,7 @@ class _Rows:
         return _timestamp(begin), _timestamp(end)
 
     def _precedence(self) -> Iterator[exp.Ordered]:
-        changed_at = self.contract.changed_at
+        changed_at = self.contract.newest_by
         if changed_at is not None and changed_at in self.types:
             newest = self._typed(changed_at, self.contract.columns[changed_at])
             yield exp.Ordered(this=newest, desc=True, nulls_first=False)

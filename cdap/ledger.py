@@ -152,6 +152,16 @@ def mark_applied(warehouse: Warehouse, run_id: str, applied_at: datetime) -> int
         )
 
 
+def earliest_day(warehouse: Warehouse, source: str) -> date | None:
+    """The first day of a source that any load covers; None when nothing has landed."""
+    rows = warehouse.fetch_all(
+        "select min(day) from ops.partition_loads where source = %s",
+        (source,),
+        purpose=f"Reading since when {source} has landed",
+    )
+    return None if rows[0][0] is None else _date(rows[0][0])
+
+
 def pending(warehouse: Warehouse) -> list[LandedDay]:
     """Rows that no state run has applied, claimed or not."""
     rows = warehouse.fetch_all(

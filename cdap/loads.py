@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from cdap.config import Source
+from cdap.config import DmsSource, Source
 
 LOAD_ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{6}")
 
@@ -107,8 +107,8 @@ def load_folder(source: str, load_id: str) -> str:
 
 
 def raw_folder(source: Source, load_id: str, table: str) -> str:
-    """`raw/<source>/<load_id>/<schema>/<table>/`: the key prefix that DMS writes one table under."""
-    return f"{load_folder(source.name, load_id)}{source.schema_name}/{table}/"
+    """The key prefix that one table is extracted to: `raw/<source>/<load_id>/` and the source's own folder for it."""
+    return f"{load_folder(source.name, load_id)}{source.table_folder(table)}/"
 
 
 def clean_folder(source: str, table: str, load_id: str, day: date | None = None) -> str:
@@ -122,7 +122,7 @@ def quarantine_folder(source: str, table: str, day: date, load_id: str) -> str:
     return f"quarantine/{source}/{table}/dt={day.isoformat()}/load={load_id}/"
 
 
-def dms_table_mappings(source: Source, load_id: str, window: Window) -> dict[str, Any]:
+def dms_table_mappings(source: DmsSource, load_id: str, window: Window) -> dict[str, Any]:
     """Table mappings of a DMS task that extracts `source` for `window` into the load's own folder.
 
     An append table is filtered to exactly [first day 00:00, last day + 1 00:00): DMS has no `less than`, and `between`
@@ -148,7 +148,7 @@ def dms_table_mappings(source: Source, load_id: str, window: Window) -> dict[str
     return {"rules": rules}
 
 
-def _selection_rules(source: Source, window: Window) -> Iterator[dict[str, Any]]:
+def _selection_rules(source: DmsSource, window: Window) -> Iterator[dict[str, Any]]:
     for number, (name, table) in enumerate(sorted(source.tables.items()), start=1):
         rule: dict[str, Any] = {
             "rule-type": "selection",

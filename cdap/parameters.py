@@ -75,6 +75,9 @@ class Parameters:
     def dms_target_folder(self, source: str) -> str:
         return self.get(f"dms/{source}/target_folder")
 
+    def flow(self, source: str, table: str) -> str:
+        return self.get(f"appflow/{source}/{table}/flow")
+
     @property
     def warehouse(self) -> WarehouseParameters:
         return WarehouseParameters(

@@ -22,16 +22,18 @@ from cdap.settings import settings
 
 DOC = """
 One chain over all that has landed, one run at a time. `claim` takes every landed day of the ledger that no run has
-applied, and skips the run when there is none; `warehouse` are the dbt models up to `int_identity_records`; `identity`
-gives each record its customer; `marts` are the dbt models over the customers; `check` compares the counts of the hops;
-`publish` sends the documents that changed to the search index; `applied` marks the days.
+applied, and skips the run when there is none; `warehouse` are the dbt models of staging and up to
+`int_identity_records`; `identity` gives each record its customer; `marts` are the dbt models over the customers;
+`check` compares the counts of the hops; `publish` sends the documents that changed to the search index; `applied`
+marks the days.
 
 Starts when a day of any source has landed; many events may be one run, since the ledger says what is pending. By hand:
 trigger it without anything. Every task may be cleared: a cleared run works on its own days again. While it is paused,
 events of landed days start no run later; trigger it once after unpausing.
 """
 
-IDENTITY_RECORDS = "int_identity_records"
+# Staging is built whole: a table that no model reads yet is still there to be queried.
+WAREHOUSE = ["path:models/staging", "+int_identity_records"]
 
 with DAG(
     dag_id=STATE_DAG,
@@ -48,11 +50,9 @@ with DAG(
     tags=["profiles"],
 ) as dag:
     claim = ClaimLoadsOperator(task_id="claim")
-    warehouse = DbtTaskGroup(group_id="warehouse", **dbt_models("warehouse", select=[f"+{IDENTITY_RECORDS}"]))
+    warehouse = DbtTaskGroup(group_id="warehouse", **dbt_models("warehouse", select=WAREHOUSE))
     identity = ResolveIdentityOperator(task_id="identity", execution_timeout=timedelta(hours=4))
-    marts = DbtTaskGroup(
-        group_id="marts", **dbt_models("marts", select=["+path:models/marts"], exclude=[f"+{IDENTITY_RECORDS}"])
-    )
+    marts = DbtTaskGroup(group_id="marts", **dbt_models("marts", select=["+path:models/marts"], exclude=WAREHOUSE))
     check = CheckProfilesOperator(task_id="check")
     publish = PublishProfilesOperator(task_id="publish", execution_timeout=timedelta(hours=4))
     # An outlet of its own: Cosmos emits asset aliases, which partitioned timetables do not take.

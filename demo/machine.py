@@ -24,7 +24,9 @@ from demo.airflow import Airflow, AirflowEndpoint
 TASK_ROLE = "cdap-airflow"
 # That of config/environments/dev.yaml: an account's stack is in one region.
 REGION = "eu-central-1"
-SOURCE_SECRET = "cdap/sources/shop"  # noqa: S105 - the secret's name
+SHOP_SECRET = "cdap/sources/shop"  # noqa: S105 - the secret's name
+CRM_SECRET = "cdap/sources/crm"  # noqa: S105
+CRM_ADDRESS = "/cdap/sources/crm/instance_url"
 
 
 class CommandError(RuntimeError):
@@ -137,20 +139,21 @@ class Machine:
         What does not wait for one another goes side by side.
         """
         with ThreadPoolExecutor(3) as pool:
-            enterprise = pool.submit(self._start_enterprise, fill, progress)
+            progress("starting the demo enterprise")
+            enterprise = pool.submit(self.run, "demo", "up")
             progress("starting the local cloud")
             self.run("localcloud", "up", "--region", REGION)
             airflow = pool.submit(self._start_airflow, progress)
+            enterprise.result()
+            filled = pool.submit(fill)
+            # The stack's connection to the CRM needs its address and secret; the shop's is read by the first load.
+            crm = ("--of", "crm", "--address", CRM_ADDRESS)
+            self.run("demo", "register-secret", CRM_SECRET, *crm, env=self.owner)
+            self.run("demo", "register-secret", SHOP_SECRET, env=self.owner)
             progress("deploying the platform's stack")
             self.run("cdap", "deploy", "--environment", "dev", "--out", str(self.state / "cdk.out"), env=self.owner)
-            enterprise.result()
-            self.run("demo", "register-secret", SOURCE_SECRET, env=self.owner)
+            filled.result()
             return airflow.result()
-
-    def _start_enterprise(self, fill: Callable[[], None], progress: Callable[[str], None]) -> None:
-        progress("starting the demo enterprise")
-        self.run("demo", "up")
-        fill()
 
     def _start_airflow(self, progress: Callable[[str], None]) -> AirflowEndpoint:
         return self.airflow.start(progress)

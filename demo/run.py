@@ -86,7 +86,7 @@ def run_cdnow(machine: Machine, file: Path) -> None:
     started.lap("start, fill, deploy")
     purchases = [line.split()[1] for line in file.read_text().splitlines()[1:] if line.strip()]
     first, last = (datetime.strptime(day, "%Y%m%d").date() for day in (min(purchases), max(purchases)))  # noqa: DTZ007
-    backfill(machine, first, last, "--one-load")
+    backfill(machine, first, last, "--one-load", "--source", "shop")
     started.lap("backfill")
     report(machine, started, None)
 
@@ -111,7 +111,7 @@ def report(machine: Machine, started: Stopwatch, truth: Path | None) -> None:
 
 
 def most_interesting(machine: Machine, truth: Path) -> str:
-    """A source record of the person who registered more than once and bought most."""
+    """A customer of the shop whom the CRM knows too: of all those the one who bought most."""
     shop = json.loads(machine.run("demo", "status", "--json"))
     with (
         closing(
@@ -122,14 +122,14 @@ def most_interesting(machine: Machine, truth: Path) -> str:
         connection.cursor() as cursor,
     ):
         cursor.execute("select customer_id, count(*) from orders group by customer_id")
-        orders = dict(cursor.fetchall())
-    records: dict[str, list[str]] = {}
+        orders = {str(customer): count for customer, count in cursor.fetchall()}
+    records: dict[str, list[tuple[str, str]]] = {}
     with truth.open(newline="") as file:
         for row in csv.DictReader(file):
-            records.setdefault(row["person_id"], []).append(row["id"])
-    several = [ids for ids in records.values() if len(ids) > 1] or list(records.values())
-    best = max(several, key=lambda ids: (sum(orders.get(int(id), 0) for id in ids), ids))
-    return f"shop.customers:{best[0]}"
+            records.setdefault(row["person_id"], []).append((row["source"], row["id"]))
+    everywhere = [found for found in records.values() if {source for source, _ in found} == {"shop", "crm"}]
+    best = max(everywhere or records.values(), key=lambda found: (sum(orders.get(id, 0) for _, id in found), found))
+    return next(f"shop.customers:{id}" for source, id in sorted(best) if source == "shop")
 
 
 def addresses(machine: Machine) -> Table:
@@ -153,6 +153,7 @@ def addresses(machine: Machine) -> Table:
         table.add_row(server["name"], address, server["user"], server["password"])
     shop = json.loads(machine.run("demo", "status", "--json"))
     table.add_row("shop", f"postgresql://{shop['host']}:{shop['port']}/shop", shop["user"], shop["password"])
+    table.add_row("crm", shop["crm"])
     return table
 
 

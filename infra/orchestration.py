@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.lake import Lake
 from infra.replication import Replication
+from infra.saas import Saas
 from infra.warehouse import Warehouse
 
 
@@ -67,6 +68,22 @@ class Orchestration(Construct):
         )
         # DescribeReplicationTasks knows no resource ("Actions, resources, and condition keys for AWS DMS").
         self._allow(["dms:DescribeReplicationTasks"], "*")
+
+    def may_run_flows(self, saas: Saas) -> None:
+        """Let Airflow set up, start, stop and watch the flows."""
+        if saas.flows:
+            self._allow(
+                [
+                    "appflow:DescribeFlow",
+                    "appflow:UpdateFlow",
+                    "appflow:StartFlow",
+                    "appflow:CancelFlowExecutions",
+                    "appflow:DescribeFlowExecutionRecords",
+                ],
+                *(flow.attr_flow_arn for flow in saas.flows.values()),
+            )
+            # UpdateFlow names the connection again.
+            self._allow(["appflow:UseConnectorProfile"], f"arn:aws:appflow:{self._arn}:connectorprofile/cdap-*")
 
     def may_query(self, warehouse: Warehouse) -> None:
         """Let Airflow read the warehouse's admin secret and use the Data API on its workgroup."""

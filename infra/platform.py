@@ -8,11 +8,12 @@ import aws_cdk as cdk
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from cdap.config import Environment, Source
+from cdap.config import AppflowSource, DmsSource, Environment, Source
 from infra.lake import Lake
 from infra.network import Network
 from infra.orchestration import Orchestration
 from infra.replication import Replication
+from infra.saas import Saas
 from infra.search import Search
 from infra.warehouse import DATABASE, Warehouse
 
@@ -39,8 +40,14 @@ class PlatformStack(cdk.Stack):
             "Replication",
             network=self.network,
             lake=lake,
-            sources={name: source for name, source in sources.items() if source.kind == "dms"},
+            sources={name: source for name, source in sources.items() if isinstance(source, DmsSource)},
             size=environment.replication,
+        )
+        saas = Saas(
+            self,
+            "Saas",
+            lake=lake,
+            sources={name: source for name, source in sources.items() if isinstance(source, AppflowSource)},
         )
         warehouse = Warehouse(
             self,
@@ -58,6 +65,7 @@ class PlatformStack(cdk.Stack):
             size=environment.search,
         )
         self.orchestration.may_replicate(replication)
+        self.orchestration.may_run_flows(saas)
         self.orchestration.may_query(warehouse)
         self._publish(
             {
@@ -77,6 +85,10 @@ class PlatformStack(cdk.Stack):
                 "alerts/topic_arn": self.orchestration.alerts.topic_arn,
                 **{f"dms/{name}/task_arn": task.ref for name, task in replication.tasks.items()},
                 **{f"dms/{name}/target_folder": f"raw/{name}" for name in replication.tasks},
+                **{
+                    f"appflow/{source}/{table}/flow": str(flow.flow_name)
+                    for (source, table), flow in saas.flows.items()
+                },
             }
         )
         cdk.CfnOutput(
@@ -84,7 +96,10 @@ class PlatformStack(cdk.Stack):
             "ManualSteps",
             value="Create the secrets "
             + ", ".join(f"cdap/sources/{name}" for name in replication.tasks)
-            + " (host, port, username, password) so that DMS can read the sources; subscribe to the alert topic.",
+            + " (host, port, username, password) so that DMS can read the sources; before the first deployment, for "
+            + "each SaaS source, the secret cdap/sources/<name> (clientId, clientSecret, refreshToken of its connected "
+            + "application, readable by appflow.amazonaws.com) and the parameter /cdap/sources/<name>/instance_url; "
+            + "subscribe to the alert topic.",
         )
         cdk.Tags.of(self).add("application", "cdap")
         cdk.Tags.of(self).add("environment", environment.name)

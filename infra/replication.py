@@ -10,7 +10,7 @@ from aws_cdk import aws_dms as dms
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from cdap.config import Source
+from cdap.config import DmsSource
 from cdap.config.environments import ReplicationSize
 from infra.lake import Lake
 from infra.network import Network
@@ -38,7 +38,7 @@ class Replication(Construct):
         *,
         network: Network,
         lake: Lake,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, DmsSource],
         size: ReplicationSize,
     ) -> None:
         super().__init__(scope, id)
@@ -102,7 +102,7 @@ class Replication(Construct):
             self.tasks[name] = self._task(name, source, lake, instance)
 
     def _task(
-        self, name: str, source: Source, lake: Lake, instance: dms.CfnReplicationInstance
+        self, name: str, source: DmsSource, lake: Lake, instance: dms.CfnReplicationInstance
     ) -> dms.CfnReplicationTask:
         title = name.title().replace("_", "")
         origin = dms.CfnEndpoint(

@@ -19,6 +19,7 @@ from cdap.errors import CdapError
 COMMANDS = {
     "deploy": "cdap.cli.deploy:deploy",
     "migrate": "cdap.cli.migrate:migrate",
+    "sources": "cdap.cli.sources:app",
     "backfill": "cdap.cli.backfill:backfill",
     "profile": "cdap.cli.profile:app",
     "identity": "cdap.cli.identity:app",

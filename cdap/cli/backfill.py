@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -17,11 +17,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cdap import ledger
 from cdap.airflow_api import STATE_DAG, STATE_KEY, AirflowApi, AirflowError, Reprocess, Run, pools
 from cdap.config import Source, load_sources
 from cdap.errors import CdapError
 from cdap.loads import Window
 from cdap.settings import settings
+from cdap.warehouse import Warehouse
 
 console = Console(stderr=True)
 POLL_INTERVAL = 0.5
@@ -71,12 +73,14 @@ def backfill(
     second time while days are still running, it waits for those instead of making them again.
     """
     window = Window(first.date(), last.date()) if first <= last else _refuse(first, last)
+    sources = chosen_sources(source)
     with AirflowApi.connect() as airflow:
         try:
             summary = run_backfill(
                 airflow,
-                chosen_sources(source),
+                sources,
                 window,
+                histories=missing_histories(sources, window),
                 one_load=one_load,
                 reprocess="completed" if reprocess else "failed",
                 backwards=backwards,
@@ -112,11 +116,26 @@ def chosen_sources(names: Sequence[str] | None) -> list[Source]:
     return [source for source in configured.values() if not names or source.name in names]
 
 
+def missing_histories(sources: Sequence[Source], window: Window) -> dict[str, Window]:
+    """By source, the days before the window that have to be landed with it: its history, when none of it is there."""
+    wanting = [source for source in sources if source.history_from and source.history_from < window.first_day]
+    if not wanting:
+        return {}
+    with Warehouse.connect() as warehouse:
+        landed = {source.name: ledger.earliest_day(warehouse, source.name) for source in wanting}
+    return {
+        source.name: Window(source.history_from, window.first_day - timedelta(days=1))
+        for source in wanting
+        if source.history_from and (landed[source.name] or window.first_day) > source.history_from
+    }
+
+
 def run_backfill(
     airflow: AirflowApi,
     sources: Sequence[Source],
     window: Window,
     *,
+    histories: Mapping[str, Window],
     one_load: bool,
     reprocess: Reprocess,
     backwards: bool,
@@ -138,7 +157,7 @@ def run_backfill(
         _await_dag(airflow, dag_id)
     began = time.monotonic()
     with held_back(airflow, summary):
-        runs = _land(airflow, sources, window, one_load, reprocess, backwards, summary)
+        runs = _land(airflow, sources, window, histories, one_load, reprocess, backwards, summary)
         summary.landing_seconds = round(time.monotonic() - began, 1)
         summary.day_runs = len(runs)
         for run in runs:
@@ -181,6 +200,7 @@ def _land(
     airflow: AirflowApi,
     sources: Sequence[Source],
     window: Window,
+    histories: Mapping[str, Window],
     one_load: bool,
     reprocess: Reprocess,
     backwards: bool,
@@ -193,12 +213,10 @@ def _land(
             airflow.set_paused(dag_id, False)
             summary.notes.append(f"{dag_id} was paused and has been unpaused")
         known = {run.run_id for run in airflow.runs(dag_id) if not run.active}
+        history = histories.get(source.name)
         if one_load:
-            made = [
-                airflow.trigger(
-                    dag_id, key=window.last_day.isoformat(), conf={"first_day": window.first_day.isoformat()}
-                )
-            ]
+            first_day = history.first_day if history else window.first_day
+            made = [airflow.trigger(dag_id, key=window.last_day.isoformat(), conf={"first_day": first_day.isoformat()})]
         else:
             _await_earlier_backfill(airflow, dag_id, summary)
             airflow.create_backfill(
@@ -212,6 +230,10 @@ def _land(
             days = {day.isoformat() for day in window.days()}
             # New ones, and those that were under way when this command started.
             made = [run for run in airflow.runs(dag_id) if run.run_id not in known and run.key in days]
+            if history:
+                key, first = history.last_day.isoformat(), history.first_day.isoformat()
+                made.append(airflow.trigger(dag_id, key=key, conf={"first_day": first}))
+                summary.notes.append(f"{source.name}: its history, {first} to {key}, was landed too")
         if not made:
             summary.notes.append(f"{source.name}: every day has run already; --reprocess runs them again")
         runs.extend(made)

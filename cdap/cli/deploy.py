@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cdap.config import load_environment
+from cdap import dbt_models
+from cdap.config import load_environment, load_sources
 from cdap.deployment import deploy_stack, synthesise
 from cdap.migrations import apply
 from cdap.settings import PROJECT_DIR, settings
@@ -32,6 +33,8 @@ def deploy(
     session = boto3.Session(region_name=deployment.region)
     account = session.client("sts").get_caller_identity()["Account"]
     console.print(f"Deploying environment [b]{name}[/b] into account {account}, region {session.region_name}")
+    with console.status("writing the sources' dbt models"):
+        models = dbt_models.refresh(load_sources(settings().config_dir), settings().dbt_project_dir)
     with console.status("synthesising the templates"):
         templates = synthesise(PROJECT_DIR, settings().config_dir, name, account, out.resolve())
     results = []
@@ -47,6 +50,10 @@ def deploy(
     for result in results:
         table.add_row(result.name, result.action, result.status, str(result.resources), f"{result.seconds}")
     console.print(table)
+    if models:
+        console.print(
+            f"{len(models)} files of the dbt project changed with the sources: Airflow reads the new manifest"
+        )
     console.print(f"Migrations applied: {', '.join(applied) if applied else 'none pending'}")
     for result in results:
         for key, value in result.outputs.items():

@@ -69,13 +69,28 @@ def configuration_error(file: Path, line: int, field: FieldPath, found: str) -> 
     return ConfigurationError(f"Loading {file}", f"line {line}, field {name}: {found}", "Correct the file")
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The file's fields, unchecked. Raises ConfigurationError for a file that is not a mapping of fields."""
+    return _mapping(_Document(path))
+
+
+def field_error(path: Path, field: FieldPath, found: str) -> ConfigurationError:
+    """An error about one field of a file, with the field's line."""
+    return _Document(path).error(field, found)
+
+
+def _mapping(document: _Document) -> dict[str, Any]:
+    if not isinstance(document.values, dict):
+        raise document.error((), f"expected a mapping of fields, found {type(document.values).__name__}")
+    return document.values
+
+
 def load_yaml(path: Path, model: type[Model]) -> Model:
     """The file as `model`. Raises ConfigurationError naming file, line and field of everything that is wrong."""
     document = _Document(path)
-    if not isinstance(document.values, dict):
-        raise document.error((), f"expected a mapping of fields, found {type(document.values).__name__}")
+    values = _mapping(document)
     try:
-        return model.model_validate(document.values)
+        return model.model_validate(values)
     except ValidationError as error:
         problems = []
         for detail in error.errors(include_url=False):

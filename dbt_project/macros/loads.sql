@@ -54,3 +54,11 @@
     {%- endif -%}
     {{ column }} = {{ dbt.string_literal(dbt.escape_single_quotes(loads[0])) if loads else 'null' }}
 {%- endmacro %}
+
+
+{# SQL: a query of the ids of every load of a source that was claimed. #}
+{% macro claimed_loads(source_name) -%}
+    select load_id
+    from {{ source('ops', 'partition_loads') }}
+    where source = {{ dbt.string_literal(dbt.escape_single_quotes(source_name)) }} and claimed_by is not null
+{%- endmacro %}

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import sys
 
-from cdap.airflow_api import CRAWLER_POOL, dms_pool, pools
+from cdap.airflow_api import CRAWLER_POOL, extraction_pool, pools
 from cdap.config import load_sources
 from cdap.settings import settings
 
-__all__ = ["CRAWLER_POOL", "dms_pool", "pools"]
+__all__ = ["CRAWLER_POOL", "extraction_pool", "pools"]
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(project=PROJECT, state=tmp_path_factory.mktemp("cdnow"))
     try:
         machine.up(lambda: machine.load_cdnow(FILE))
-        machine.cdap("backfill", "--from", "1997-01-01", "--to", "1998-06-30", "--one-load")
+        machine.cdap("backfill", "--from", "1997-01-01", "--to", "1998-06-30", "--one-load", "--source", "shop")
         yield machine
     finally:
         problems = machine.down()

@@ -32,7 +32,7 @@ renamed as (
         cast(city as varchar(200)) as city,
         cast(postcode as varchar(20)) as postcode,
         cast(country as varchar(2)) as country,
-        cast(marketing_consent as boolean) as has_marketing_consent,
+        cast(marketing_consent as boolean) as marketing_consent,
 
         -- timestamps
         cast(registered_at as timestamp) as registered_at,

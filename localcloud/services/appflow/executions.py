@@ -41,10 +41,13 @@ def login(cloud: Cloud, profile: Mapping[str, Any]) -> Login:
     arn = credentials.get("clientCredentialsArn", "")
     client: Mapping[str, Any] = {}
     if arn:
-        cloud.authorize_service(PRINCIPAL, "secretsmanager:GetSecretValue", arn)
+        secrets = cloud.client("secretsmanager")
         try:
-            text = cloud.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
-            client = json.loads(text)
+            # The ARN may be given without its random end; the policy is evaluated for the whole one.
+            cloud.authorize_service(
+                PRINCIPAL, "secretsmanager:GetSecretValue", secrets.describe_secret(SecretId=arn)["ARN"]
+            )
+            client = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
         except ClientError as error:
             raise AwsError("ConnectorAuthenticationException", f"the secret {arn} cannot be read: {error}") from error
         except ValueError:

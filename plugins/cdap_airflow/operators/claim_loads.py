@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import boto3
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from cdap import ledger
+from cdap.catalog import ensure_clean_table
+from cdap.config import load_sources
+from cdap.parameters import parameters
+from cdap.settings import settings
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.stage_figures import record
@@ -23,6 +29,8 @@ class ClaimLoadsOperator(BaseOperator):
     The ledger says what is pending, not the event that started the run: ten events may be one run. A cleared run gets
     its own days again.
 
+    Also makes the checked tables of sources that have landed nothing yet, so that every model finds what it reads.
+
     Returns how many days there are.
     """
 
@@ -36,6 +44,10 @@ class ClaimLoadsOperator(BaseOperator):
             days = ledger.claim(warehouse, run_id)
             if not days:
                 raise AirflowSkipException("No landed day is waiting: nothing has changed since the last state run")
+            names, glue = parameters(), boto3.client("glue")
+            for source in load_sources(settings().config_dir).values():
+                for table in source.tables:
+                    ensure_clean_table(glue, names.clean_database, names.lake_bucket, source, table)
             record(
                 context,
                 warehouse,
@@ -44,6 +56,6 @@ class ClaimLoadsOperator(BaseOperator):
                 rows_out=len(days),
                 engine_seconds=time.monotonic() - began,
             )
-        for landed in days:
-            self.log.info("%s %s, load %s", landed.source, landed.day, landed.load_id)
+        for (source_name, load_id), count in Counter((landed.source, landed.load_id) for landed in days).items():
+            self.log.info("%s, load %s: %s days", source_name, load_id, count)
         return len(days)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.amazon.aws.hooks.dms import DmsHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-from airflow.sdk.exceptions import AirflowRescheduleException
 
+from cdap.config import DmsSource
 from cdap.errors import CdapError
-from cdap.loads import Load, Window, begin_load, dms_table_mappings
+from cdap.loads import Load, begin_load, dms_table_mappings
 from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
-from cdap_airflow.run_window import run_window
+from cdap_airflow.late_data import window_when_complete
 from cdap_airflow.stage_figures import record, source_of
 from cdap_airflow.triggers.dms import DmsTaskStateTrigger
 
@@ -77,18 +77,14 @@ class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
     @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
         source = source_of(self.source)
-        now = datetime.now(UTC)
-        window = run_window(source, context["dag_run"].partition_key, context["params"], now)
-        late_data_is_in = window.instants(source.zone)[1] + source.late_data_wait
-        if now < late_data_is_in:
-            self.log.info("Late data of %s for %s is awaited until %s", source.name, window.last_day, late_data_is_in)
-            raise AirflowRescheduleException(late_data_is_in)
-        self._say_what_cannot_be_repeated(source, window, now)
+        window = window_when_complete(source, context, self.log)
         arn = parameters().dms_task_arn(source.name)
         self._make_idle(arn)
         load = begin_load(source, window, datetime.now(UTC))
         self.log.info("Load %s of %s, %s to %s", load.load_id, source.name, load.first_day, load.last_day)
-        self.hook.modify_replication_task(arn, table_mappings=dms_table_mappings(source, load.load_id, window))
+        self.hook.modify_replication_task(
+            arn, table_mappings=dms_table_mappings(cast(DmsSource, source), load.load_id, window)
+        )
         if not self._left(arn, CHANGING):
             self._defer(arn, CHANGING, "start", load)
         return self.start(context, None, load.to_json())
@@ -151,16 +147,6 @@ class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
                 )
             rows[name] = int(table["FullLoadRows"])
         return rows
-
-    def _say_what_cannot_be_repeated(self, source: Any, window: Window, now: datetime) -> None:
-        snapshots = [name for name, table in source.tables.items() if table.load == "snapshot"]
-        yesterday = now.astimezone(source.zone).date() - timedelta(days=1)
-        if snapshots and window.last_day < yesterday:
-            self.log.warning(
-                "%s are snapshots: they are taken as they are now, not as they were on %s",
-                ", ".join(snapshots),
-                window.last_day,
-            )
 
     def _make_idle(self, arn: str) -> None:
         """Wait until the task can be modified, stopping what a killed attempt left running.

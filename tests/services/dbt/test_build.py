@@ -45,6 +45,19 @@ create table lake.shop_subscriptions (
     subscription_id bigint, customer_id bigint, plan varchar(100), status varchar(20), started_at timestamp,
     ended_at timestamp, updated_at timestamp, _extracted_at timestamp, dt varchar(10), load varchar(40)
 );
+create table lake.crm_contact (
+    id varchar(18), accountid varchar(18), firstname varchar(40), lastname varchar(80), email varchar(80),
+    phone varchar(40), mobilephone varchar(40), birthdate date, mailingstreet varchar(255), mailingcity varchar(40),
+    mailingpostalcode varchar(20), mailingcountry varchar(2), leadsource varchar(255), hasoptedoutofemail boolean,
+    shop_customer_number__c varchar(20), createddate timestamp, lastmodifieddate timestamp, systemmodstamp timestamp,
+    isdeleted boolean, _extracted_at timestamp, dt varchar(10), load varchar(40)
+);
+create table lake.crm_account (
+    id varchar(18), name varchar(255), type varchar(255), phone varchar(40), billingstreet varchar(255),
+    billingcity varchar(40), billingpostalcode varchar(20), billingcountry varchar(2), createddate timestamp,
+    lastmodifieddate timestamp, systemmodstamp timestamp, isdeleted boolean, _extracted_at timestamp,
+    dt varchar(10), load varchar(40)
+);
 """
 
 
@@ -171,3 +184,35 @@ def test_days_build_up_to_what_a_full_refresh_gives(built: Built) -> None:
     built.dbt("run", "--full-refresh")
     assert built.content() == by_day
     built.dbt("test", "--exclude-resource-type", "unit_test")
+
+
+def test_the_newest_version_of_a_contact_counts_whichever_load_has_it_and_a_deleted_one_is_gone(built: Built) -> None:
+    def contact(
+        number: int, name: str, at: str, load: str, *, gone: bool = False, shop_number: str | None = None
+    ) -> None:
+        built.sql(
+            "insert into lake.crm_contact (id, lastname, hasoptedoutofemail, shop_customer_number__c, createddate, "
+            "systemmodstamp, isdeleted, dt, load) values (%s, %s, true, %s, '2026-01-01', %s, %s, '2026-01-01', %s)",
+            (f"003{number:015d}", name, shop_number, at, gone, load),
+        )
+
+    for load, claimed in (("crm-1", "run-3"), ("crm-2", "run-3"), ("crm-3", None)):
+        built.sql(
+            "insert into ops.partition_loads values ('crm', '2026-01-01', %s, %s, %s, 'ingest', %s, null)",
+            (load, "2026-02-02", "2026-02-02", claimed),
+        )
+    contact(1, "Old", "2026-01-01 10:00", "crm-1", shop_number="7")
+    contact(1, "New", "2026-01-02 10:00", "crm-2", shop_number="7")
+    contact(2, "Gone", "2026-01-01 10:00", "crm-1")
+    contact(2, "Gone", "2026-01-02 11:00", "crm-2", gone=True)
+    contact(3, "Kept", "2026-01-01 10:00", "crm-1")
+    contact(3, "Waits", "2026-01-05 10:00", "crm-3")
+    built.dbt("run", "--select", "+int_identity_records", state_run="run-3")
+    found = built.sql(
+        "select record_key, last_name, account_id, has_marketing_consent from intermediate.int_identity_records "
+        "where source = 'crm' order by record_key"
+    )
+    assert found == [
+        (f"crm.contact:003{1:015d}", "New", "shop:7", False),
+        (f"crm.contact:003{3:015d}", "Kept", None, False),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdap.config import Source, load_yaml
+from cdap.config import Source, load_source
 from tests.unit.cdap.duckdb_session import DuckDbSession
 
 SOURCE = """
@@ -49,4 +49,4 @@ def session() -> DuckDbSession:
 def till(tmp_path_factory: pytest.TempPathFactory) -> Source:
     path = tmp_path_factory.mktemp("config") / "till.yaml"
     path.write_text(SOURCE)
-    return load_yaml(path, Source)
+    return load_source(path)

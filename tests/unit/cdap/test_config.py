@@ -31,10 +31,9 @@ def test_the_projects_own_files_load() -> None:
     ("old", "new", "field", "says"),
     [
         ("load: append", "load: cdc", "tables.receipts.load", "not supported yet"),
-        ("load: append", "load: modified_window", "tables.receipts.load", "not supported yet"),
         ("load: append", "load: sometimes", "tables.receipts.load", "'append'"),
         ("timezone: Europe/Berlin", "timezone: Mars/Olympus", "timezone", "IANA"),
-        ("kind: dms", "kind: ftp", "kind", "'dms'"),
+        ("kind: dms", "kind: ftp", "kind", "dms, appflow"),
         ("kind: dms", "kind: dms\ncolour: red", "colour", "no such field"),
         ("window_column: issued_at", "window_column: amount", "tables.receipts.window_column", "date or timestamp"),
         ("window_column: issued_at", "window_column: paid_at", "tables.receipts.window_column", "no column 'paid_at'"),
@@ -79,11 +78,18 @@ def test_a_file_that_is_no_yaml_is_refused_with_the_line(tmp_path: Path) -> None
         load_source(path)
 
 
+def test_a_database_is_not_filtered_by_a_column_that_changes(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"receipts.*immutable columns only"):
+        load_source(write(tmp_path, SOURCE.replace("load: append", "load: modified_window")))
+
+
 def test_every_problem_of_a_file_is_said_at_once(tmp_path: Path) -> None:
-    path = write(tmp_path, SOURCE.replace("kind: dms", "kind: ftp").replace("load: append", "load: cdc"))
+    path = write(
+        tmp_path, SOURCE.replace("timezone: Europe/Berlin", "timezone: Mars").replace("load: append", "load: cdc")
+    )
     with pytest.raises(ConfigurationError) as raised:
         load_source(path)
-    assert "field kind" in str(raised.value)
+    assert "field timezone" in str(raised.value)
     assert "field tables.receipts.load" in str(raised.value)
 
 

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import Asset, AssetAny
 from cdap_airflow.conventions import OWNER, landed_asset
 
-from cdap.airflow_api import CRAWLER_POOL, dms_pool, pools
+from cdap.airflow_api import CRAWLER_POOL, extraction_pool, pools
 from cdap.config import load_sources
 from cdap.settings import settings
 from tests.unit.dags.conftest import read_dags
@@ -81,7 +81,7 @@ def test_a_source_lands_before_it_is_catalogued_checked_and_published(dagbag: An
 def test_what_takes_one_run_at_a_time_has_a_pool_of_one_slot_that_deferring_keeps(dagbag: Any, source: str) -> None:
     dag = dagbag.dags[f"ingest_{source}"]
     wanted = {pool.name: pool for pool in pools(SOURCES)}
-    for task, pool in (("land", dms_pool(source)), ("catalog", CRAWLER_POOL)):
+    for task, pool in (("land", extraction_pool(source)), ("catalog", CRAWLER_POOL)):
         assert dag.get_task(task).pool == pool
         assert wanted[pool].slots == 1 and wanted[pool].include_deferred
 

@@ -35,7 +35,8 @@ def run(airflow: AirflowDouble, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
     def go(window: Window = FIVE_DAYS, **options: Any) -> command.Summary:
         with AirflowApi("http://airflow", "admin", "x", transport=airflow.transport()) as api:
-            arguments = {"one_load": False, "reprocess": "failed", "backwards": False, "now": NOW, **options}
+            arguments = {"one_load": False, "reprocess": "failed", "backwards": False, "now": NOW, "histories": {}}
+            arguments |= options
             return command.run_backfill(api, SHOP, window, **arguments)
 
     return go
@@ -54,7 +55,7 @@ def test_five_days_are_five_runs_and_then_one_state_run(airflow: AirflowDouble, 
     assert days_of(airflow) == KEYS
     assert [state["state"] for state in state_runs(airflow)] == ["success"]
     assert (summary.day_runs, summary.state_run) == (5, state_runs(airflow)[0]["dag_run_id"])
-    assert {"glue_crawler", "dms_shop"} <= airflow.pools
+    assert {"glue_crawler", "extract_shop"} <= airflow.pools
 
 
 def test_the_state_chain_is_held_back_while_days_land_and_free_when_it_is_started(
@@ -95,6 +96,14 @@ def test_the_same_command_after_a_failure_runs_the_failed_days_only(airflow: Air
 def test_a_source_s_history_as_one_load_is_one_run_of_the_last_day(airflow: AirflowDouble, run: Any) -> None:
     assert run(one_load=True).day_runs == 1
     assert days_of(airflow) == [KEYS[-1]]
+
+
+def test_a_history_that_is_missing_is_a_run_of_its_own_beside_the_days(airflow: AirflowDouble, run: Any) -> None:
+    history = Window(date(2020, 1, 1), date(2026, 2, 28))
+    summary = run(histories={"shop": history})
+    assert summary.day_runs == 6
+    assert sorted(days_of(airflow)) == ["2026-02-28", *KEYS]
+    assert any("2020-01-01 to 2026-02-28" in note for note in summary.notes)
 
 
 def test_a_second_start_waits_for_the_days_under_way_and_makes_none_twice(airflow: AirflowDouble, run: Any) -> None:
