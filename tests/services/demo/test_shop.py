@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from demo import cdnow, shop
 from demo.cli import app
+from demo.crm import filling
 from demo.enterprise import Enterprise
 
 LAST = date(2026, 3, 10)
@@ -95,12 +96,18 @@ def test_a_day_outside_of_the_population_is_refused(dsn: str) -> None:
 
 def test_the_truth_names_exactly_the_customers_that_exist(dsn: str, command: CliRunner, tmp_path: Path) -> None:
     found = generate(dsn, contents(LAST - timedelta(days=2)))
+    crm = Enterprise().crm.store
+    filling.generate(crm, contents(LAST - timedelta(days=2)))
     file = tmp_path / "truth.csv"
     assert command.invoke(app, ["truth", "--out", str(file)]).exit_code == 0
     with file.open(newline="") as stream:
         truth = list(csv.DictReader(stream))
-    assert sorted(int(row["id"]) for row in truth) == [row[0] for row in found["customers"]]
-    assert {(row["source"], row["table"]) for row in truth} == {("shop", "customers")}
+    shop_ids = sorted(int(row["id"]) for row in truth if (row["source"], row["table"]) == ("shop", "customers"))
+    assert shop_ids == [row[0] for row in found["customers"]]
+    with crm.transaction() as connection:
+        contacts = [row[0] for row in connection.execute('select "Id" from "Contact" where not "IsDeleted"')]
+    assert sorted(row["id"] for row in truth if (row["source"], row["table"]) == ("crm", "contact")) == sorted(contacts)
+    assert len(truth) == len(shop_ids) + len(contacts)
     assert len({row["household_id"] for row in truth}) < len({row["person_id"] for row in truth}) < len(truth)
 
 
