@@ -48,3 +48,7 @@ class WarehouseError(CdapError):
 
 class MigrationError(CdapError):
     """A migration that cannot be applied: changed after it was applied, out of order, or refused."""
+
+
+class ExpectationError(CdapError):
+    """A critical expectation of a table is not met."""

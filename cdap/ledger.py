@@ -152,6 +152,16 @@ def mark_applied(warehouse: Warehouse, run_id: str, applied_at: datetime) -> int
         )
 
 
+def loads_of(warehouse: Warehouse, run_id: str) -> list[tuple[str, str]]:
+    """The loads, (source, load id), of the days that a state run has claimed."""
+    rows = warehouse.fetch_all(
+        "select distinct source, load_id from ops.partition_loads where claimed_by = %s order by source, load_id",
+        (run_id,),
+        purpose=f"Reading the loads of {run_id}",
+    )
+    return [(str(source), str(load_id)) for source, load_id in rows]
+
+
 def earliest_day(warehouse: Warehouse, source: str) -> date | None:
     """The first day of a source that any load covers; None when nothing has landed."""
     rows = warehouse.fetch_all(

@@ -95,6 +95,10 @@ class Parameters:
         return self.get("search/endpoint")
 
     @property
+    def quality_prefix(self) -> str:
+        return self.get("quality/prefix")
+
+    @property
     def airflow_role_arn(self) -> str:
         return self.get("airflow/role_arn")
 

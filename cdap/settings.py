@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     config_dir: Path = PROJECT_DIR / "config"
     migrations_dir: Path = PROJECT_DIR / "migrations"
     dbt_project_dir: Path = PROJECT_DIR / "dbt_project"
+    expectations_dir: Path = PROJECT_DIR / "expectations"
     parameters_prefix: str = "/cdap/"
     airflow_url: str = "http://127.0.0.1:8080"
     airflow_user: str = "admin"

@@ -15,7 +15,7 @@ from redshift_connector.error import Error as DriverError
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from cdap.errors import CdapError, WarehouseError
-from cdap.parameters import Parameters
+from cdap.parameters import Parameters, WarehouseParameters
 from cdap.parameters import parameters as read_parameters
 
 P = ParamSpec("P")
@@ -25,9 +25,29 @@ T = TypeVar("T")
 SERIALIZATION_FAILURE = "40001"
 
 
-class _Login(BaseModel):
+class Login(BaseModel):
+    """What the warehouse's secret holds."""
+
     username: str
     password: SecretStr
+
+
+def read_login(target: WarehouseParameters, secrets: Any = None) -> Login:
+    """The login in the warehouse's secret. Raises CdapError when it cannot be read or is not one."""
+    doing = f"Reading the login of the warehouse {target.database} at {target.host}:{target.port}"
+    try:
+        client = secrets if secrets is not None else boto3.client("secretsmanager")
+        return Login.model_validate_json(client.get_secret_value(SecretId=target.secret_arn)["SecretString"])
+    except (BotoCoreError, ClientError) as error:
+        raise CdapError(
+            doing, f"its secret {target.secret_arn} cannot be read: {error}", "Allow it to this role"
+        ) from error
+    except ValidationError:
+        raise CdapError(
+            doing,
+            f"its secret {target.secret_arn} does not hold `username` and `password` as JSON",
+            "Deploy the stack again",
+        ) from None
 
 
 class Warehouse:
@@ -50,21 +70,8 @@ class Warehouse:
         """
         names = parameters if parameters is not None else read_parameters()
         target = names.warehouse
+        login = read_login(target, secrets)
         doing = f"Connecting to the warehouse {target.database} at {target.host}:{target.port}"
-        try:
-            client = secrets if secrets is not None else boto3.client("secretsmanager")
-            secret = client.get_secret_value(SecretId=target.secret_arn)
-            login = _Login.model_validate_json(secret["SecretString"])
-        except (BotoCoreError, ClientError) as error:
-            raise CdapError(
-                doing, f"its secret {target.secret_arn} cannot be read: {error}", "Allow it to this role"
-            ) from error
-        except ValidationError:
-            raise CdapError(
-                doing,
-                f"its secret {target.secret_arn} does not hold `username` and `password` as JSON",
-                "Deploy the stack again",
-            ) from None
         try:
             connection = redshift_connector.connect(
                 host=target.host,

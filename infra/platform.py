@@ -71,6 +71,7 @@ class PlatformStack(cdk.Stack):
             {
                 "environment": environment.name,
                 "lake/bucket": lake.bucket.bucket_name,
+                "quality/prefix": "quality",
                 "glue/crawler": lake.crawler.name or "",
                 **{f"glue/database/{name}": f"cdap_{name}" for name in lake.databases},
                 "warehouse/host": warehouse.host,

@@ -24,6 +24,7 @@ COMMANDS = {
     "profile": "cdap.cli.profile:app",
     "identity": "cdap.cli.identity:app",
     "quarantine": "cdap.cli.quarantine:app",
+    "quality": "cdap.cli.quality:app",
     "report": "cdap.cli.report:app",
 }
 

@@ -8,7 +8,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from cdap.errors import ConfigurationError, ParameterMissingError, ReconciliationError, SchemaChangeError
+from cdap.errors import (
+    ConfigurationError,
+    ExpectationError,
+    ParameterMissingError,
+    ReconciliationError,
+    SchemaChangeError,
+)
 from cdap_airflow.run_window import RunWindowError
 
 S = TypeVar("S")
@@ -16,7 +22,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # What comes out the same however often it is tried.
-LASTING = (ConfigurationError, ParameterMissingError, ReconciliationError, RunWindowError, SchemaChangeError)
+LASTING = (
+    ConfigurationError,
+    ExpectationError,
+    ParameterMissingError,
+    ReconciliationError,
+    RunWindowError,
+    SchemaChangeError,
+)
 
 
 def no_retry_when_lasting(execute: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
