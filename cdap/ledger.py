@@ -20,6 +20,26 @@ from cdap.warehouse import Warehouse, retried_on_conflict
 ROWS_A_STATEMENT = 500
 
 
+# The days of a window by one statement: a history has thousands, and each bound value costs its way.
+_DIGITS = " union all ".join(f"select {digit} as n" for digit in range(10))
+_ENTER_DAYS = f"""
+insert into ops.partition_loads (source, day, load_id, extracted_at, landed_at, run_id)
+with digits as ({_DIGITS}),
+offsets as (
+    select a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n as days
+    from digits as a, digits as b, digits as c, digits as d, digits as e
+)
+select
+    cast(%s as varchar(63)), cast(dateadd(day, offsets.days, cast(%s as date)) as date), cast(%s as varchar(40)),
+    cast(%s as timestamp), cast(%s as timestamp), cast(%s as varchar(250))
+from offsets
+left join ops.partition_loads as known
+    on known.source = %s and known.load_id = %s
+    and known.day = cast(dateadd(day, offsets.days, cast(%s as date)) as date)
+where offsets.days <= %s and known.day is null
+"""  # noqa: S608 - digits
+
+
 @dataclass(frozen=True)
 class LandedDay:
     """One row of `ops.partition_loads`: a load as it stands for one day. Instants are UTC."""
@@ -66,12 +86,23 @@ def record_load(
         )
         present = {_date(day) for (day,) in known}
         missing = [day for day in load.window.days() if day not in present]
-        _insert(
-            warehouse,
-            "insert into ops.partition_loads (source, day, load_id, extracted_at, landed_at, run_id) values ",
-            [(load.source, day, load.load_id, extracted, landed, run_id) for day in missing],
-            f"Entering {of} into the ledger",
-        )
+        if missing:
+            warehouse.execute(
+                _ENTER_DAYS,
+                (
+                    load.source,
+                    load.first_day,
+                    load.load_id,
+                    extracted,
+                    landed,
+                    run_id,
+                    load.source,
+                    load.load_id,
+                    load.first_day,
+                    (load.last_day - load.first_day).days,
+                ),
+                purpose=f"Entering {of} into the ledger",
+            )
         key = (load.source, load.load_id)
         if present and _counts(warehouse, key, of) != _counts_of(checks):
             # The load was checked again and came out differently (its contract changed): to be applied again.

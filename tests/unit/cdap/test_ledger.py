@@ -101,3 +101,15 @@ def test_a_long_history_is_entered_whole(warehouse: DuckDbSession, till: Source)
     years = Load("till", "20261103T020000000000-0a1b2c", date(2023, 1, 1), date(2026, 11, 2), NOW)
     assert ledger.record_load(warehouse, till, years, "run", CHECKS, NOW) == len(years.window.days()) > 1000
     assert len(ledger.pending(warehouse)) == len(years.window.days())
+
+
+def test_a_history_enters_each_of_its_days_once_and_only_those_that_are_missing(
+    warehouse: DuckDbSession, till: Source
+) -> None:
+    history = Load("till", "20261103T020000000000-0a1b2c", date(2019, 12, 31), date(2026, 11, 2), NOW)
+    days = set(history.window.days())
+    assert ledger.record_load(warehouse, till, history, "run", CHECKS, NOW) == len(days) == 2_499
+    warehouse.connection.execute("delete from ops.partition_loads where extract('year' from day) = 2020")
+    assert ledger.record_load(warehouse, till, history, "run", CHECKS, NOW) == 366
+    entered = [row[0] for row in warehouse.connection.execute("select day from ops.partition_loads").fetchall()]
+    assert len(entered) == len(days) and set(entered) == days
