@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -129,10 +129,13 @@ def check(
     load: Load,
     findings: Mapping[str, Columns],
     extracted: Mapping[str, int],
+    *,
+    mended: Collection[str] = (),
 ) -> list[TableCheck]:
     """Checks every table of a load against its contract and reconciles each (`cdap.contracts.check_table`).
 
-    `findings` are the columns of the load's files by table, `extracted` the rows that the extraction says it wrote.
+    `findings` are the columns of the load's files by table, `extracted` the rows that the extraction says it wrote,
+    `mended` the tables of which records have been mended since (`cdap.mending`).
     """
     return [
         check_table(
@@ -144,6 +147,7 @@ def check(
             extracted.get(table, 0),
             bucket=parameters.lake_bucket,
             role_arn=parameters.warehouse.role_arn,
+            mended=table in mended,
         )
         for table in source.tables
     ]
@@ -158,10 +162,13 @@ def publish(
     checks: Sequence[TableCheck],
     run_id: str,
     now: datetime,
+    *,
+    again: bool = False,
 ) -> int:
     """Points the clean tables' partitions at the load's good rows and enters it into the ledger; returns the days.
 
-    Until the ledger has the load no reader sees it: staging reads only loads that the ledger holds.
+    Until the ledger has the load no reader sees it: staging reads only loads that the ledger holds. `again` makes the
+    load's days pending though their counts are what they were.
     """
     database, bucket = parameters.clean_database, parameters.lake_bucket
     for checked in checks:
@@ -175,5 +182,5 @@ def publish(
             for day in checked.days
         ]
         register_partitions(glue, database, name, bucket, partitions)
-    ledger.record_load(warehouse, source, load, run_id, checks, now)
+    ledger.record_load(warehouse, source, load, run_id, checks, now, again=again)
     return len(load.window.days())

@@ -69,12 +69,19 @@ class StageRun:
 
 @retried_on_conflict
 def record_load(
-    warehouse: Warehouse, source: Source, load: Load, run_id: str, checks: Sequence[TableCheck], landed_at: datetime
+    warehouse: Warehouse,
+    source: Source,
+    load: Load,
+    run_id: str,
+    checks: Sequence[TableCheck],
+    landed_at: datetime,
+    *,
+    again: bool = False,
 ) -> int:
     """Enters a load: a row for each day of its window, its tables' counts and reasons. Returns the days added.
 
-    A load that is entered again with the same counts stays as it is, applied or not; with other counts its days are
-    pending again.
+    A load that is entered again with the same counts stays as it is, applied or not; with other counts, or when it is
+    to be applied `again`, its days are pending again.
     """
     extracted, landed = _utc(load.extracted_at), _utc(landed_at)
     of = f"load {load.load_id} of {load.source}"
@@ -104,7 +111,7 @@ def record_load(
                 purpose=f"Entering {of} into the ledger",
             )
         key = (load.source, load.load_id)
-        if present and _counts(warehouse, key, of) != _counts_of(checks):
+        if present and (again or counts(warehouse, *key) != _counts_of(checks)):
             # The load was checked again and came out differently (its contract changed): to be applied again.
             warehouse.execute(
                 "update ops.partition_loads set claimed_by = null, applied_at = null "
@@ -183,6 +190,42 @@ def mark_applied(warehouse: Warehouse, run_id: str, applied_at: datetime) -> int
         )
 
 
+def counts(warehouse: Warehouse, source: str, load_id: str) -> dict[str, tuple[int, int, int]]:
+    """Of a load, by table: rows extracted, good, quarantined. Empty for a load that the ledger does not have."""
+    rows = warehouse.fetch_all(
+        "select table_name, rows_in, rows_out, rows_quarantined from ops.load_tables "
+        "where source = %s and load_id = %s",
+        (source, load_id),
+        purpose=f"Reading the counts of load {load_id} of {source}",
+    )
+    return {table: (int(rows_in), int(good), int(bad)) for table, rows_in, good, bad in rows}
+
+
+def load(warehouse: Warehouse, source: str, load_id: str) -> Load | None:
+    """A load as it was entered; None when the ledger does not have it."""
+    rows = warehouse.fetch_all(
+        "select min(day), max(day), max(extracted_at) from ops.partition_loads where source = %s and load_id = %s",
+        (source, load_id),
+        purpose=f"Reading load {load_id} of {source}",
+    )
+    first, last, extracted_at = rows[0]
+    return None if first is None else Load(source, load_id, _date(first), _date(last), _aware(extracted_at))
+
+
+def loads_with_quarantine(
+    warehouse: Warehouse, source: str, table: str | None = None, load_id: str | None = None
+) -> list[Load]:
+    """The loads of a source that left records in quarantine, oldest first; of one table, or one load, when given."""
+    rows = warehouse.fetch_all(
+        "select distinct load_id from ops.quarantine_reasons where source = %s and (%s = '' or table_name = %s) "
+        "and (%s = '' or load_id = %s) order by load_id",
+        (source, table or "", table or "", load_id or "", load_id or ""),
+        purpose=f"Reading which loads of {source} left records in quarantine",
+    )
+    found = (load(warehouse, source, name) for (name,) in rows)
+    return [item for item in found if item is not None]
+
+
 def loads_of(warehouse: Warehouse, run_id: str) -> list[tuple[str, str]]:
     """The loads, (source, load id), of the days that a state run has claimed."""
     rows = warehouse.fetch_all(
@@ -245,16 +288,6 @@ def record_stage(warehouse: Warehouse, stage: StageRun, finished_at: datetime) -
 
 
 _SELECT = "select source, day, load_id, extracted_at, claimed_by, applied_at from ops.partition_loads"
-
-
-def _counts(warehouse: Warehouse, key: tuple[str, str], of: str) -> dict[str, tuple[int, int, int]]:
-    rows = warehouse.fetch_all(
-        "select table_name, rows_in, rows_out, rows_quarantined from ops.load_tables "
-        "where source = %s and load_id = %s",
-        key,
-        purpose=f"Reading the counts of {of}",
-    )
-    return {table: (int(rows_in), int(good), int(bad)) for table, rows_in, good, bad in rows}
 
 
 def _counts_of(checks: Sequence[TableCheck]) -> dict[str, tuple[int, int, int]]:

@@ -122,6 +122,11 @@ def quarantine_folder(source: str, table: str, day: date, load_id: str) -> str:
     return f"quarantine/{source}/{table}/dt={day.isoformat()}/load={load_id}/"
 
 
+def mended_folder(source: str, table: str, load_id: str) -> str:
+    """`mended/<source>/<table>/load=<load_id>/`: records of the load that a person has mended."""
+    return f"mended/{source}/{table}/load={load_id}/"
+
+
 def dms_table_mappings(source: DmsSource, load_id: str, window: Window) -> dict[str, Any]:
     """Table mappings of a DMS task that extracts `source` for `window` into the load's own folder.
 

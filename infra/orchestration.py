@@ -38,9 +38,9 @@ class Orchestration(Construct):
             f"arn:aws:secretsmanager:{self._arn}:secret:cdap/airflow/*",
         )
         self._allow(["sns:Publish"], self.alerts.topic_arn)
-        # Footers of landed files, documents to publish, quarantined records, results of expectations and their pages.
-        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "publish/*", "quality/*")
-        lake.grant_write(self.role, "publish/*", "quality/*")
+        # Footers of landed files, documents to publish, quarantined and mended records, results of expectations.
+        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*", "quality/*")
+        lake.grant_write(self.role, "mended/*", "publish/*", "quality/*")
         lake.grant_catalog(self.role, "raw", "clean", write=True)
         lake.grant_catalog(self.role, "discovered")
         self._allow(

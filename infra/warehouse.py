@@ -33,7 +33,7 @@ class Warehouse(Construct):
             ),
             description="Redshift reads the lake through the Glue catalog and unloads checked records to it",
         )
-        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "publish/*")
+        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*")
         lake.grant_write(self.role, "clean/*", "quarantine/*", "publish/*")
         lake.grant_catalog(self.role, "raw", "clean")
         self.role.add_to_policy(iam.PolicyStatement(actions=["lakeformation:GetDataAccess"], resources=["*"]))

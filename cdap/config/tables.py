@@ -32,6 +32,7 @@ class Column(Strict):
     enum: tuple[str, ...] | None = None
     pattern: str | None = None
     max_length: Annotated[int, Field(ge=1, le=65535)] | None = None
+    format: Literal["json"] | None = None
     pii: PiiClass | None = None
     description: Annotated[str, Field(min_length=1)]
 
@@ -50,7 +51,7 @@ class Column(Strict):
             raise ValueError(f"a {column_type} has no bounds; they are for numbers, dates and timestamps")
         return parse_bound(column_type, value)
 
-    @field_validator("enum", "pattern", "max_length")
+    @field_validator("enum", "pattern", "max_length", "format")
     @classmethod
     def _only_of_strings(cls, value: Any, info: ValidationInfo) -> Any:
         column_type = info.data.get("type")
@@ -111,7 +112,8 @@ class Table(Strict):
     one key is found; `window_column` the column by which a table is extracted day by day, immutable for `append`, the
     time of the last change for `modified_window`, and `window_field` the source's own spelling of it; `deleted` a
     boolean column that is true for records that are gone; `object` the source's own name of the table where it
-    differs; `person` what records say about persons.
+    differs; `person` what records say about persons; `extra_columns` what becomes of a column that the contract does
+    not have: `keep` leaves it in the raw table, `quarantine` sets aside the records that hold a value in it.
     """
 
     description: Annotated[str, Field(min_length=1)]
@@ -124,6 +126,7 @@ class Table(Strict):
     changed_at: str | None = None
     deleted: str | None = None
     person: PersonMapping | None = None
+    extra_columns: Literal["keep", "quarantine"] = "keep"
 
     @field_validator("load", mode="before")
     @classmethod

@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from airflow.sdk import BaseOperator
 
 from cdap import ingestion
 from cdap.loads import Load
+from cdap.mending import mended_tables
 from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
@@ -47,15 +49,17 @@ class CheckContractOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         load = Load.from_json(self.extraction["load"])
         names = parameters()
+        source = source_of(self.source)
         with Warehouse.connect(names) as warehouse:
             began = time.monotonic()
             checks = ingestion.check(
                 warehouse,
                 names,
-                source_of(self.source),
+                source,
                 load,
                 {table: [(name, kind) for name, kind in columns] for table, columns in self.columns.items()},
                 self.extraction["rows"],
+                mended=mended_tables(boto3.client("s3"), names.lake_bucket, source, load),
             )
             record(
                 context,

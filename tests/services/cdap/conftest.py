@@ -24,7 +24,7 @@ TRUST = {"redshift": "redshift.amazonaws.com", "crawler": "glue.amazonaws.com"}
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def warehouse_port(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A warehouse process on the session's gateway."""
     port, log = free_port(), tmp_path_factory.mktemp("warehouse") / "warehouse.log"
@@ -57,7 +57,7 @@ def await_connection(port: int, password: str, process: subprocess.Popen[bytes],
             return
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def names(gateway: RunningGateway, warehouse_port: int) -> Parameters:
     """The names of a small stack: bucket, databases, crawler, roles, warehouse and its secret."""
     mark = uuid.uuid4().hex[:8]
@@ -99,7 +99,7 @@ def names(gateway: RunningGateway, warehouse_port: int) -> Parameters:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def warehouse(gateway: RunningGateway, names: Parameters) -> Iterator[Warehouse]:
     """A session on a migrated warehouse."""
     with Warehouse.connect(names, secrets=gateway.client("secretsmanager")) as session:
@@ -107,11 +107,11 @@ def warehouse(gateway: RunningGateway, names: Parameters) -> Iterator[Warehouse]
         yield session
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def s3(gateway: RunningGateway) -> Any:
     return gateway.client("s3")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def glue(gateway: RunningGateway) -> Any:
     return gateway.client("glue")

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import json
-import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from cdap import ingestion, ledger
+from cdap import ledger
 from cdap.cli.quarantine import QUERY
 from cdap.config import Source, load_source
 from cdap.contracts import TableCheck
 from cdap.errors import ReconciliationError, SchemaChangeError, WarehouseError
-from cdap.loads import Load, Window, begin_load, clean_folder, quarantine_folder, raw_folder
+from cdap.loads import Load, Window, begin_load, clean_folder, quarantine_folder
 from cdap.migrations import apply
 from cdap.parameters import Parameters
 from cdap.settings import PROJECT_DIR
 from cdap.stage_report import read_stages
 from cdap.warehouse import Warehouse
+from tests.services.cdap.lake import Lake
 
 ORDERS = pa.schema(
     [
@@ -70,56 +67,6 @@ def order(number: int | None, day: int, amount: str = "9.90", status: str = "com
 def product(number: int, name: str | None) -> dict[str, Any]:
     moment = datetime(2026, 11, 1)  # noqa: DTZ001 - the column has no zone
     return {"product_id": number, "name": name, "category": None, "list_price": None, "updated_at": moment}
-
-
-class Lake:
-    """Puts extracted files where DMS would, and takes loads through the stages."""
-
-    def __init__(self, s3: Any, glue: Any, warehouse: Warehouse, names: Parameters, source: Source) -> None:
-        self.s3, self.glue, self.warehouse, self.names, self.source = s3, glue, warehouse, names, source
-
-    def land(self, load: Load, table: str, rows: list[dict[str, Any]], schema: pa.Schema) -> int:
-        buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
-        key = raw_folder(self.source, load.load_id, table) + "LOAD00000001.parquet"
-        self.s3.put_object(Bucket=self.names.lake_bucket, Key=key, Body=buffer.getvalue())
-        return len(rows)
-
-    def catalog(self, load: Load) -> list[ingestion.TableFinding]:
-        findings = ingestion.examine(self.s3, self.glue, self.names, self.source, load)
-        if any(finding.needs_crawl for finding in findings):
-            self.crawl(ingestion.crawl_targets(self.names, self.source, load, findings))
-        ingestion.register_raw(self.glue, self.names, self.source, load, findings)
-        return findings
-
-    def crawl(self, targets: list[dict[str, str]]) -> None:
-        crawler = self.names.crawler
-        self.glue.update_crawler(Name=crawler, Targets={"S3Targets": targets})
-        self.glue.start_crawler(Name=crawler)
-        deadline = time.monotonic() + 60
-        while (state := self.glue.get_crawler(Name=crawler)["Crawler"])["State"] != "READY":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        assert state["LastCrawl"]["Status"] == "SUCCEEDED", state["LastCrawl"]
-
-    def check(self, load: Load, extracted: dict[str, int]) -> list[TableCheck]:
-        findings = self.catalog(load)
-        columns = {finding.table: finding.columns for finding in findings}
-        return ingestion.check(self.warehouse, self.names, self.source, load, columns, extracted)
-
-    def publish(self, load: Load, checks: list[TableCheck]) -> int:
-        return ingestion.publish(self.glue, self.warehouse, self.names, self.source, load, checks, "run", NOW)
-
-    def keys(self, folder: str) -> list[str]:
-        listed = self.s3.list_objects_v2(Bucket=self.names.lake_bucket, Prefix=folder)
-        return [item["Key"] for item in listed.get("Contents", ())]
-
-    def quarantined(self, table: str, load: Load) -> list[dict[str, Any]]:
-        rows = []
-        for key in self.keys(quarantine_folder(self.source.name, table, load.last_day, load.load_id)):
-            text = self.s3.get_object(Bucket=self.names.lake_bucket, Key=key)["Body"].read().decode()
-            rows += [json.loads(line) for line in text.splitlines()]
-        return rows
 
 
 @pytest.fixture
