@@ -40,7 +40,7 @@ class AirflowStack(cdk.Stack):
         database = rds.DatabaseInstance(
             self,
             "Metadata",
-            engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17),
+            engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17_9),
             instance_type=ec2.InstanceType("t4g.small"),
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
@@ -48,6 +48,7 @@ class AirflowStack(cdk.Stack):
             database_name="airflow",
             credentials=rds.Credentials.from_generated_secret("airflow", secret_name="cdap/airflow/metadata"),  # noqa: S106
             storage_encrypted=True,
+            multi_az=environment.retain,
             backup_retention=cdk.Duration.days(7),
             deletion_protection=environment.retain,
             removal_policy=cdk.RemovalPolicy.SNAPSHOT if environment.retain else cdk.RemovalPolicy.DESTROY,
@@ -58,7 +59,13 @@ class AirflowStack(cdk.Stack):
             secret_name="cdap/airflow/signing-key",  # noqa: S106
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
         )
-        cluster = ecs.Cluster(self, "Cluster", cluster_name="cdap-airflow", vpc=vpc)
+        cluster = ecs.Cluster(
+            self,
+            "Cluster",
+            cluster_name="cdap-airflow",
+            vpc=vpc,
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
+        )
         execution = iam.Role(
             self,
             "ExecutionRole",
@@ -89,6 +96,8 @@ class AirflowStack(cdk.Stack):
                     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                     "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
                     "CDAP_ENVIRONMENT": environment.name,
+                    # One service migrates the metadata database when it starts (docker/entrypoint.py).
+                    "CDAP_MIGRATE_METADATA": "true" if name == "scheduler" else "false",
                 },
                 secrets={
                     "CDAP_METADATA_HOST": ecs.Secret.from_secrets_manager(database.secret, "host"),

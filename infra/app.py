@@ -17,8 +17,8 @@ from infra.airflow import AirflowStack
 from infra.platform import PlatformStack
 
 
-def synthesise(environment_name: str, account: str, config: Path, out: Path, image: str) -> None:
-    """Write `<stack>.template.json` for each stack into `out`.
+def build(environment_name: str, account: str, config: Path, out: Path, image: str) -> cdk.App:
+    """The app; `synth()` writes `<stack>.template.json` for each stack into `out`.
 
     Raises:
         cdap.errors.ConfigurationError: the environment or a source is wrong; file, line and field are named.
@@ -30,7 +30,7 @@ def synthesise(environment_name: str, account: str, config: Path, out: Path, ima
     )
     if "airflow" in environment.stacks:
         AirflowStack(app, "cdap-airflow", platform=platform, environment=environment, account=account, image=image)
-    app.synth()
+    return app
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path(__file__).parent.parent / "config")
     parser.add_argument("--out", type=Path, default=Path("cdk.out"))
     arguments = parser.parse_args()
-    synthesise(arguments.environment, arguments.account, arguments.config, arguments.out, arguments.image)
+    build(arguments.environment, arguments.account, arguments.config, arguments.out, arguments.image).synth()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ CIDR = "10.40.0.0/16"
 
 # What runs inside the subnets (Airflow on Fargate, DMS, Redshift with enhanced VPC routing) calls these.
 INTERFACE_ENDPOINTS = {
+    "Appflow": "appflow",
     "Dms": "dms",
     "Ecr": "ecr.api",
     "EcrDocker": "ecr.dkr",

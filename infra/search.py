@@ -22,13 +22,19 @@ class Search(Construct):
     ) -> None:
         super().__init__(scope, id)
         stack = cdk.Stack.of(self)
+        zones = min(size.instances, len(network.subnet_ids))
         self.domain = opensearch.CfnDomain(
             self,
             "Domain",
             domain_name=DOMAIN,
             engine_version="OpenSearch_2.19",
             cluster_config=opensearch.CfnDomain.ClusterConfigProperty(
-                instance_type=size.instance_type, instance_count=size.instances, zone_awareness_enabled=False
+                instance_type=size.instance_type,
+                instance_count=size.instances,
+                zone_awareness_enabled=zones > 1,
+                zone_awareness_config=opensearch.CfnDomain.ZoneAwarenessConfigProperty(availability_zone_count=zones)
+                if zones > 1
+                else None,
             ),
             ebs_options=opensearch.CfnDomain.EBSOptionsProperty(
                 ebs_enabled=True, volume_size=size.volume, volume_type="gp3"
@@ -41,7 +47,7 @@ class Search(Construct):
                 enforce_https=size.scheme == "https", tls_security_policy="Policy-Min-TLS-1-2-PFS-2023-10"
             ),
             vpc_options=opensearch.CfnDomain.VPCOptionsProperty(
-                subnet_ids=network.subnet_ids[:1], security_group_ids=[network.services.security_group_id]
+                subnet_ids=network.subnet_ids[:zones], security_group_ids=[network.services.security_group_id]
             ),
             access_policies={
                 "Version": "2012-10-17",

@@ -26,6 +26,7 @@ from localcloud.servers import artifacts
 from localcloud.servers.machine import GATEWAY, SERVERS, Machine, MachineRunningError
 from localcloud.servers.process import PortInUseError, ServerError, StartCancelledError
 
+SECONDS_BETWEEN_LOOKS = 5.0
 EXIT_FAILED, EXIT_RUNNING, EXIT_PORT_IN_USE, EXIT_INTERRUPTED = 1, 3, 4, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="AWS on one machine, with real engines.")
@@ -50,6 +51,9 @@ def up(
     account: Annotated[str | None, typer.Option(help="Account id, 12 digits (first start).")] = None,
     region: Annotated[str | None, typer.Option(help="Region (first start).")] = None,
     without: Annotated[list[str] | None, typer.Option(help=f"Leave out a server: {', '.join(SERVERS)}.")] = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay until told to end or until a server is gone; then end all.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start all servers; returns when all are healthy."""
@@ -72,6 +76,13 @@ def up(
             report=_progress("Starting", machine.state),
             cancelled=cancelled,
         )
+        if foreground:
+            _print_status(machine)
+            lost = _await_end(machine, cancelled)
+            machine.down(report=_progress("Ending", machine.state))
+            if lost:
+                raise ServerError(f"{', '.join(lost)} ended by itself: see `localcloud logs`; the others were ended")
+            return
     if as_json:
         _print_json(machine.status())
         return
@@ -269,6 +280,15 @@ def _interruptible() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _await_end(machine: Machine, cancelled: threading.Event) -> list[str]:
+    """Waits until it is told to end, or until servers are gone; returns their names."""
+    while not cancelled.wait(SECONDS_BETWEEN_LOOKS):
+        lost = [str(row["name"]) for row in machine.status() if row["health"] == "down"]
+        if lost:
+            return lost
+    return []
 
 
 def _progress(title: str, state: Path) -> Callable[[str, str, float], None]:

