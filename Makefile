@@ -18,7 +18,7 @@ DAYS ?= 3
 SEED ?= 7
 JOBS ?= 2
 
-.PHONY: help install demo down test bench lint format requirements clean
+.PHONY: help install demo down test bench conformance lint format requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test: install ## Run all tests; JOBS=2 groups of them side by side
 
 bench: install ## Compare two ways of each costly step in one run: ratio and peak memory
 	@for benchmark in benchmarks/[a-z]*_*.py; do $(BIN)/python -m "benchmarks.$$(basename $$benchmark .py)" || exit 1; done
+
+conformance: install ## Run suites that others wrote against the local cloud: SUITE=dbt-redshift
+	@$(BIN)/python -m conformance $(SUITE) --jobs $(JOBS)
 
 lint: .venv/.installed dbt_project/target/manifest.json ## Check style, types, imports, SQL and YAML
 	$(BIN)/ruff check .

@@ -1,0 +1,83 @@
+"""dbt-redshift's functional tests against the local warehouse, as its maintainers run them against Redshift."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+
+from conformance.peers import CACHE, Peer, Results, run_pytest
+from localcloud.base.cloud import Credentials, make_client
+from localcloud.servers.machine import Machine
+
+NAME = "dbt-redshift"
+PEER = Peer(
+    NAME,
+    "dbt-redshift==1.11.1",
+    ("dbt-redshift==1.11.1", "dbt-core==1.11.16", "dbt-tests-adapter==1.20.0", "pytest==8.4.2", "pytest-xdist==3.8.0",
+     "pytest-timeout==2.4.0", "freezegun==1.5.5"),
+)  # fmt: skip
+REGION, DATABASE, USER = "eu-central-1", "dbt", "root"
+USERS = ("dbt_test_user_1", "dbt_test_user_2", "dbt_test_user_3")
+GROUP = "dbt_test_group_1"
+PLUGINS = Path(__file__).parent / "plugins"
+
+
+def run(selected: list[str], jobs: int) -> Results:
+    """Runs the suite, or the selected files of it."""
+    folder = PEER.fetch()
+    with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
+        machine = Machine(Path(temporary) / "state")
+        try:
+            machine.up(region=REGION, without=frozenset({"opensearch", "postgres"}))
+            environment = _prepare(machine)
+            return run_pytest(
+                PEER.python,
+                folder,
+                # The suite's own options begin as many workers as there are cores and expect a file of settings.
+                ["-o", "addopts=", "-n", str(jobs), "--timeout", "600", "-p", "dbt_without_tls", "-rfE",
+                 *(selected or ["tests/functional"])],
+                environment,
+                CACHE / f"{NAME}.xml",
+            )  # fmt: skip
+        finally:
+            machine.down()
+
+
+def _prepare(machine: Machine) -> dict[str, str]:
+    """A workgroup with an admin, the users and the group of the tests; the tests' environment."""
+    root = Credentials(**json.loads((machine.state / "root.json").read_text()))
+    serverless = make_client("redshift-serverless", machine.addresses()["gateway"].url, REGION, root)
+    password = f"A1{secrets.token_hex(12)}"
+    serverless.create_namespace(
+        namespaceName="conformance", dbName=DATABASE, adminUsername=USER, adminUserPassword=password
+    )
+    made = serverless.create_workgroup(workgroupName="conformance", namespaceName="conformance")["workgroup"]
+    endpoint = made["endpoint"]
+    connection = psycopg2.connect(
+        host=endpoint["address"], port=endpoint["port"], user=USER, password=password, dbname=DATABASE
+    )
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for user in USERS:
+            statement = sql.SQL("create user {} password {}")
+            cursor.execute(statement.format(sql.Identifier(user), sql.Literal(f"A1{secrets.token_hex(12)}")))
+        cursor.execute(sql.SQL("create group {}").format(sql.Identifier(GROUP)))
+    connection.close()
+    return {
+        **os.environ,
+        "REDSHIFT_TEST_HOST": endpoint["address"],
+        "REDSHIFT_TEST_PORT": str(endpoint["port"]),
+        "REDSHIFT_TEST_DBNAME": DATABASE,
+        "REDSHIFT_TEST_USER": USER,
+        "REDSHIFT_TEST_PASS": password,
+        "REDSHIFT_TEST_REGION": REGION,
+        **{f"DBT_TEST_USER_{number}": user for number, user in enumerate(USERS, start=1)},
+        "DBT_TEST_GROUP_1": GROUP,
+        "PYTHONPATH": str(PLUGINS),
+    }
