@@ -16,11 +16,15 @@ from infra.warehouse import Warehouse
 class Orchestration(Construct):
     """`role` is the task role of Airflow's containers, `alerts` the topic that operators subscribe to."""
 
-    def __init__(self, scope: Construct, id: str, *, lake: Lake) -> None:
+    def __init__(self, scope: Construct, id: str, *, lake: Lake, alerts_email: str | None) -> None:
         super().__init__(scope, id)
         stack = cdk.Stack.of(self)
         self._arn = f"{stack.region}:{stack.account}"
         self.alerts = sns.Topic(self, "Alerts", topic_name="cdap-alerts", master_key=lake.key)
+        if alerts_email is not None:
+            sns.Subscription(
+                self, "AlertsEmail", topic=self.alerts, protocol=sns.SubscriptionProtocol.EMAIL, endpoint=alerts_email
+            )
         self.role = iam.Role(
             self,
             "Role",

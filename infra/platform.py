@@ -34,7 +34,7 @@ class PlatformStack(cdk.Stack):
         )
         self.network = Network(self, "Network", zones=environment.availability_zones, region=environment.region)
         lake = Lake(self, "Lake", retain=environment.retain, raw_days=environment.raw_days)
-        self.orchestration = Orchestration(self, "Orchestration", lake=lake)
+        self.orchestration = Orchestration(self, "Orchestration", lake=lake, alerts_email=environment.alerts_email)
         replication = Replication(
             self,
             "Replication",

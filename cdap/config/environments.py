@@ -40,7 +40,10 @@ class ReplicationSize(_Strict):
 
 
 class Environment(_Strict):
-    """A deployment. `stacks` says which of the app's stacks it has; `retain` keeps data when a stack is deleted."""
+    """A deployment. `stacks` says which of the app's stacks it has; `retain` keeps data when a stack is deleted.
+
+    Alerts go to `alerts_email`, once its owner has confirmed; without one, subscribe to the topic `cdap-alerts`.
+    """
 
     name: Literal["dev", "ci", "prod"]
     description: Annotated[str, Field(min_length=1)]

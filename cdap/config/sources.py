@@ -19,7 +19,8 @@ class Source(Strict):
     """A system that records come from; `KINDS` has one class for each way in which they come.
 
     `timezone` is the one of its days and of timestamps without time zone. `history_from` is the first day on which
-    there are records: a table of load `modified_window` is only whole when its history has been landed.
+    there are records: a table of load `modified_window` is only whole when its history has been landed. A day that has
+    not landed `fresh_within` after its end is an alert (`cdap.freshness`).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Source(Strict):
     history_from: date | None = None
     timezone: str = "UTC"
     late_data_wait: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(0)
+    fresh_within: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(hours=12)
     tables: Annotated[dict[str, Table], Field(min_length=1)]
 
     @field_validator("name")

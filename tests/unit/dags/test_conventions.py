@@ -23,7 +23,9 @@ def test_every_dag_file_loads(dagbag: Any) -> None:
 
 
 def test_there_is_an_ingest_dag_for_each_source_and_one_state_chain(dagbag: Any) -> None:
-    assert sorted(dagbag.dags) == sorted(["build_profiles", *(f"ingest_{source}" for source in SOURCES)])
+    assert sorted(dagbag.dags) == sorted(
+        ["build_profiles", "check_freshness", *(f"ingest_{source}" for source in SOURCES)]
+    )
 
 
 def test_reading_the_dags_takes_less_than_a_second_a_file_and_asks_nobody(

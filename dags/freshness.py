@@ -1,0 +1,30 @@
+"""`check_freshness`: an alert when a source or the published profiles are behind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, CronTriggerTimetable
+from cdap_airflow.conventions import DEFAULT_ARGS
+from cdap_airflow.operators.freshness import CheckFreshnessOperator
+
+DOC = """
+Every six hours: has each source landed the day that it should have (`fresh_within` in its file), and has what landed
+been published? What is behind goes as one message to the topic `cdap-alerts`, and the run fails so that it shows here.
+It asks the ledger: a DAG that is paused, or whose scheduler is down, has no run that could be late.
+
+By hand: trigger it without anything.
+"""
+
+with DAG(
+    dag_id="check_freshness",
+    description="Alerts when a source or the profiles are behind",
+    doc_md=DOC,
+    schedule=CronTriggerTimetable("0 */6 * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    tags=["operations"],
+) as dag:
+    CheckFreshnessOperator(task_id="check")
