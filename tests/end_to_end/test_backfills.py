@@ -1,8 +1,9 @@
-"""Days in any order, once or again: one state (docs/architecture.md)."""
+"""Days in any order, once or again, whole or killed half way: one state (docs/architecture.md)."""
 
 from __future__ import annotations
 
 from tests.end_to_end.conftest import DAYS, INGEST, STATE, World
+from tests.end_to_end.processes import attempts
 from tests.end_to_end.rest import wait_for
 
 MIDDLE = DAYS[2]
@@ -67,3 +68,23 @@ def test_clearing_the_middle_of_the_state_chain_changes_nothing(world: World) ->
     )
     world.settle()
     assert world.content() == world.first
+
+
+def test_a_task_that_is_killed_half_way_runs_again_to_the_same_content(world: World) -> None:
+    run = run_of(world, MIDDLE)
+    attempts = world.airflow.tasks(INGEST, run)["check"]["try_number"]
+
+    def kill_check() -> None:
+        world.airflow.clear(INGEST, run, ["land"])
+        wait_for("the check to run", lambda: kill_task(world, run, "check"), seconds=90, every=0.05)
+
+    world.expect_same_after(kill_check)
+    assert world.airflow.tasks(INGEST, run)["check"]["try_number"] > attempts + 1, "the kill came too late to prove it"
+
+
+def kill_task(world: World, run: str, task: str) -> bool:
+    """SIGKILL to the process that runs a task's current attempt; True when there was one."""
+    process = attempts().get(world.airflow.tasks(INGEST, run)[task]["id"])
+    if process is not None:
+        process.kill()
+    return process is not None
