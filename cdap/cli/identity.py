@@ -1,4 +1,4 @@
-"""`cdap identity`: how right the customers are."""
+"""`cdap identity`: which records are of one person, and how right that is."""
 
 from __future__ import annotations
 
@@ -26,14 +26,70 @@ def identity() -> None:
 
 
 @app.command()
+def resolve(
+    records: Annotated[Path, typer.Option(help="CSV or Parquet, one line a record.", exists=True, dir_okay=False)],
+    config: Annotated[Path, typer.Option(help="YAML: which column says what.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet to write.", dir_okay=False)],
+    model: Annotated[Path | None, typer.Option(help="A model; trained on the records when not given.")] = None,
+    save_model: Annotated[Path | None, typer.Option(help="Where to keep the model that was used.")] = None,
+    previous: Annotated[Path | None, typer.Option(help="What an earlier run wrote: its customer ids stay.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="All cores by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Find out which records of a file are of one person. Needs no Airflow, no warehouse and no cloud.
+
+    Writes unique_id, customer_id, cluster_probability, household_id.
+    """
+    # numpy, scipy and DuckDB are of no use to the other commands.
+    from cdap.linkage import files, load_linkage_config
+    from cdap.linkage import resolve as resolve_records
+
+    settled = load_linkage_config(config)
+    before = files.read_clusters(previous) if previous else {}
+    console = Console(stderr=True)
+    with console.status("reading") as status:
+        result = resolve_records(
+            records, settled, model=model, previous=before, threads=threads, progress=status.update
+        )
+    files.write_assignments(out, result.assignments)
+    if save_model:
+        result.model.save(save_model)
+    if as_json:
+        typer.echo(json.dumps({**result.report, "out": str(out)}))
+        return
+    report = result.report
+    console = Console()
+    console.print(
+        f"{report['records']:,} records are {report['customers']:,} customers in {report['households']:,} households; "
+        f"{report['pairs']:,} pairs compared, largest customer {report['largest_customer']} records."
+    )
+    if not report["model"].get("converged", True):
+        console.print("The model did not converge: more records, or other columns, would make it surer.")
+    console.print(
+        f"Next: `cdap identity evaluate --clusters {out} --truth FILE` where the truth is known.", soft_wrap=True
+    )
+
+
+@app.command()
 def evaluate(
-    truth: Annotated[Path, typer.Option(help="CSV source,table,id,person_id,household_id; one line a record.")],
+    truth: Annotated[
+        Path,
+        typer.Option(help="CSV source,table,id,person_id,household_id, or with --clusters unique_id,person_id."),
+    ],
+    clusters: Annotated[
+        Path | None, typer.Option(help="What `resolve` wrote, instead of the customers in the warehouse.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Compare the customers in the warehouse with a truth: precision, recall, F1, over-merging."""
-    persons = read_truth(truth)
-    with Warehouse.connect(parameters(settings().parameters_prefix)) as warehouse:
-        members = read_members(warehouse)
+    """Compare customers with a truth: precision, recall, F1, over-merging."""
+    if clusters is not None:
+        from cdap.linkage import files
+
+        persons, members = files.read_truth(truth), files.read_clusters(clusters)
+    else:
+        persons = read_truth(truth)
+        with Warehouse.connect(parameters(settings().parameters_prefix)) as warehouse:
+            members = read_members(warehouse)
     result = evaluate_members(members, persons)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(result)))
@@ -41,10 +97,9 @@ def evaluate(
     console = Console()
     console.print(_table(result))
     if result.unresolved:
-        console.print(
-            f"{result.unresolved:,} records of the truth have no customer; is it of the same day as the warehouse?"
-        )
-    console.print("Next: `cdap profile show --id CUSTOMER` shows one of them.")
+        console.print(f"{result.unresolved:,} records of the truth have no customer; is it of the same records?")
+    if clusters is None:
+        console.print("Next: `cdap profile show --id CUSTOMER` shows one of them.")
 
 
 def _table(result: Evaluation) -> Table:

@@ -1,0 +1,62 @@
+"""How alike two records are: a code for each field, as one SQL expression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, kind_of
+
+Codes = npt.NDArray[np.int16]
+
+MISSING, DIFFERENT = -1, 0
+_LIKE = "jaro_winkler_similarity({0}, {1}) >= 0.92"
+
+
+def level_codes(fields: Sequence[str]) -> str:
+    """To go on a select list over the records `x` and `y`.
+
+    Codes are MISSING, DIFFERENT, the levels from weak to strong, SWAPPED, EQUAL + the value's bucket.
+    """
+    named = "first" in fields and "last" in fields
+    swapped = " and ".join(
+        [
+            _LIKE.format("x.first", "y.last"),
+            _LIKE.format("x.last", "y.first"),
+            f"not {_LIKE.format('x.first', 'y.first')}",
+        ]
+    )
+    namesakes = f"{_LIKE.format('x.first', 'y.first')} and {_LIKE.format('x.last', 'y.last')}"
+    found = []
+    for field in fields:
+        a, b = f'x."{field}"', f'y."{field}"'
+        cases = [f"when {a} is null or {b} is null then {MISSING}", f'when {a} = {b} then {EQUAL} + x."b_{field}"']
+        if named and field == "email":
+            # Addresses are made of names: that two namesakes' addresses are alike is no further evidence.
+            cases.append(f"when {namesakes} then {MISSING}")
+        if named and field == "first":
+            cases.append(f"when {swapped} then {SWAPPED}")
+        if named and field == "last":
+            cases.append(f"when {swapped} then {MISSING}")
+        levels = KINDS[kind_of(field)].levels
+        cases += [f"when {level.format(a=a, b=b)} then {len(levels) - place}" for place, level in enumerate(levels)]
+        found.append(f'(case {" ".join(cases)} else {DIFFERENT} end)::tinyint as "{field}"')
+    return "".join(f", {code}" for code in found)
+
+
+def compare(db: duckdb.DuckDBPyConnection, fields: Sequence[str], pairs: str, into: str) -> None:
+    """Makes the table `into` (a, b, a code each field) of the pairs."""
+    db.execute(
+        f"create or replace table {into} as select p.a, p.b{level_codes(fields)} "  # noqa: S608
+        f"from {pairs} as p join r as x on x.i = p.a join r as y on y.i = p.b"
+    )
+
+
+def codes_of(columns: dict[str, npt.NDArray[np.generic]], fields: Sequence[str]) -> Codes:
+    """The codes of fetched rows, a row a pair and a column a field."""
+    if not fields:
+        return np.zeros((len(columns.get("a", ())), 0), np.int16)
+    return np.stack([np.asarray(columns[field]).astype(np.int16) for field in fields], 1)

@@ -1,0 +1,111 @@
+"""Kinds of fields: how two values are compared, and what one expects of two records of one person or household.
+
+The numbers are the same for every set of records; EM moves them from there (cdap.linkage.model).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LIKENESS = "jaro_winkler_similarity({a}, {b})"
+EDITS = "damerau_levenshtein({a}, {b})"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`levels` are SQL conditions on two unequal values, strongest first; a pair that meets none differs.
+
+    `person`: of two records of one person that both have the field, the share that meets each level, then that
+    differs; the rest is equal. `shared`: the share of two members of a household that have the value from each other;
+    `learned` says whether that is learned. `parts` are pieces of a value from which keys of candidate pairs are made.
+    """
+
+    levels: tuple[str, ...]
+    person: tuple[float, ...]
+    shared: float
+    learned: bool = False
+    parts: tuple[str, ...] = ()
+
+
+KINDS: dict[str, Kind] = {
+    "first": Kind(
+        (
+            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {EDITS} <= 1)",
+            f"{LIKENESS} >= 0.80 or (least(length({{a}}), length({{b}})) >= 3 "
+            "and (starts_with({a}, {b}) or starts_with({b}, {a})))",
+            "least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]",
+        ),
+        (0.08, 0.05, 0.02, 0.04),
+        0.02,
+        parts=("{f}", "{f}[1:3]"),
+    ),
+    "last": Kind(
+        (
+            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {EDITS} <= 1)",
+            f"{LIKENESS} >= 0.80 or contains(' ' || {{a}} || ' ', ' ' || {{b}} || ' ') "
+            "or contains(' ' || {b} || ' ', ' ' || {a} || ' ')",
+        ),
+        (0.07, 0.03, 0.05),
+        0.88,
+        learned=True,
+        parts=("{f}", "{f}[1:3]"),
+    ),
+    "middle": Kind(
+        ("least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]", f"{LIKENESS} >= 0.88"), (0.25, 0.02, 0.10), 0.05
+    ),
+    # Eight digits, year first. One edit, or day and month changed round; then two of the three parts.
+    "dob": Kind(
+        (
+            f"{EDITS} <= 1 or ({{a}}[1:4] = {{b}}[1:4] and {{a}}[5:6] = {{b}}[7:8] and {{a}}[7:8] = {{b}}[5:6])",
+            f"{EDITS} <= 2 or (({{a}}[1:4] = {{b}}[1:4])::int + ({{a}}[5:6] = {{b}}[5:6])::int "
+            "+ ({a}[7:8] = {b}[7:8])::int) = 2",
+        ),
+        (0.05, 0.02, 0.02),
+        0.03,
+        parts=("{f}", "{f}[1:4]", "{f}[5:8]", "{f}[1:6]"),
+    ),
+    "year": Kind(("abs(try_cast({a} as int) - try_cast({b} as int)) <= 1",), (0.08, 0.05), 0.05, parts=("{f}",)),
+    "email": Kind(
+        (f"{EDITS} <= 2", "split_part({a}, '@', 1) = split_part({b}, '@', 1)"),
+        (0.05, 0.05, 0.20),
+        0.3,
+        learned=True,
+        parts=("{f}[1:5]",),
+    ),
+    "phone": Kind(
+        (f"{EDITS} <= 1", f"{EDITS} <= 2"), (0.04, 0.01, 0.25), 0.4, learned=True, parts=("{f}[1:5]", "right({f}, 4)")
+    ),
+    "street": Kind(
+        (
+            "(regexp_extract({a}, '[0-9]+') = regexp_extract({b}, '[0-9]+') "
+            f"and {LIKENESS} >= 0.85) or {EDITS} <= 2",
+            f"{LIKENESS} >= 0.88 or len(list_intersect(string_split({{a}}, ' '), string_split({{b}}, ' '))) * 2 "
+            ">= greatest(len(string_split({a}, ' ')), len(string_split({b}, ' ')))",
+        ),
+        (0.10, 0.05, 0.20),
+        0.90,
+        learned=True,
+        parts=("{f}", "regexp_extract({f}, '[0-9]+')", "{f}[1:6]"),
+    ),
+    "city": Kind((f"{LIKENESS} >= 0.88",), (0.05, 0.15), 0.95, learned=True, parts=("{f}",)),
+    "postcode": Kind(
+        (f"{EDITS} <= 1", "{a}[1:3] = {b}[1:3]"), (0.04, 0.04, 0.15), 0.95, learned=True, parts=("{f}", "{f}[1:3]")
+    ),
+    "gender": Kind((), (0.03,), 0.0),
+    # A household may have copied an id of one of its members.
+    "id": Kind(
+        (f"{EDITS} <= 1", f"{EDITS} <= 2"), (0.03, 0.01, 0.01), 0.01, learned=True, parts=("{f}[1:4]", "right({f}, 4)")
+    ),
+    "cat": Kind((f"{LIKENESS} >= 0.88",), (0.05, 0.25), 0.2, learned=True, parts=("{f}",)),
+}
+
+# Names of two persons written in each other's place: a level of the first name.
+SWAPPED = 10
+SWAPPED_SHARE = 0.02
+# Codes of equal values begin here; the number above it is the bucket of how frequent the value is.
+EQUAL = 20
+
+
+def kind_of(field: str) -> str:
+    """`id_0` is an `id`."""
+    return field.split("_")[0]

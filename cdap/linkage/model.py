@@ -1,0 +1,277 @@
+"""The model: which share of all pairs is of one person, of one household, of strangers, and what each makes of a field.
+
+Latent classes fitted by expectation and maximisation on the counts of comparison patterns, without labels. A class
+says of each field with what chance `s` two values of a pair have one source; then they differ as one person's values
+do (`person`), else as strangers' do (`strangers`). Strangers are estimated over the whole space of pairs: what random
+pairs do, less what matches explain of the agreements. After Fellegi and Sunter (1969) and Winkler (1988, EM), with the
+household as a class of its own (docs/decisions/latent-classes.md).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cdap.errors import CdapError
+from cdap.linkage.compare import Codes
+from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, SWAPPED_SHARE, kind_of
+
+Floats = npt.NDArray[np.float64]
+
+VERSION = 1
+CLASSES = ("person", "moved", "household", "neighbours", "strangers")
+# One person in either of these.
+PERSON = ("person", "moved")
+# Of the kinds that differ in a class: the chance that the values have one source, and whether it is learned.
+SOURCES: dict[str, dict[str, tuple[float, bool]]] = {
+    "moved": {"street": (0.05, False), "city": (0.3, False), "postcode": (0.1, False), "*": (1.0, False)},
+    "neighbours": {"street": (0.3, True), "city": (0.95, True), "postcode": (0.9, True), "*": (0.0, False)},
+    "strangers": {"*": (0.0, False)},
+    "person": {"*": (1.0, False)},
+}
+# Pairs of each class a record, at the start.
+START = {"person": 0.3, "moved": 0.05, "household": 0.1, "neighbours": 0.1, "strangers": 0.0}
+# How many pairs the prior of a field weighs.
+STRENGTH = 500.0
+ROUNDS, LEAST_ROUNDS, CONVERGED = 60, 10, 1e-3
+# Scores are in bits; beyond these a single pair decides nothing more.
+HIGHEST, LOWEST = 12.0, -4.0
+LEAST_WEIGHT = 0.02
+
+
+@dataclass
+class Strangers:
+    """What is known of a field before EM, by code: differing levels first, then the buckets of equal values.
+
+    `chance` is that two records with a value have an equal one of the bucket, `floor` the least of it that is by
+    chance, `share` the bucket's share of the records with a value, `differing` the shares of the levels among random
+    pairs that are not equal, `covered` the share of all pairs in which both have a value.
+    """
+
+    codes: list[int]
+    chance: Floats
+    floor: Floats
+    share: Floats
+    differing: Floats
+    covered: float
+
+
+class ModelError(CdapError):
+    """A model file that cannot be used for these records."""
+
+
+@dataclass
+class Model:
+    """`person` and `strangers`: by field, the chance of each code; `sources`: by class and field, `s`; `shares`."""
+
+    fields: tuple[str, ...]
+    codes: dict[str, list[int]]
+    person: dict[str, Floats]
+    strangers: dict[str, Floats]
+    sources: dict[str, dict[str, float]]
+    shares: Floats
+    rounds: int = 0
+    report: dict[str, Any] = field(default_factory=dict)
+
+    # Training ---------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def fit(cls, before: Mapping[str, Strangers], patterns: Codes, counts: Floats, pairs: float, records: int) -> Self:
+        """Fits the model to patterns (a row a pattern, a column a field) that stand for `counts` pairs of `pairs`."""
+        fields = tuple(before)
+        prior = {name: _prior_of_a_person(name, fields, known) for name, known in before.items()}
+        model = cls(
+            fields=fields,
+            codes={name: known.codes for name, known in before.items()},
+            person=dict(prior),
+            strangers={name: _at_first(known) for name, known in before.items()},
+            sources={of: {name: _source(of, name)[0] for name in fields} for of in CLASSES},
+            shares=np.zeros(len(CLASSES)),
+        )
+        shares = np.array([START[of] * records for of in CLASSES]) / pairs
+        shares = _with_strangers(shares)
+        encoded = model._encode(patterns)
+        for round_ in range(ROUNDS):
+            model.shares = shares
+            weights = model._posterior(encoded) * counts[:, None]
+            total = weights.sum(0)
+            following = (total + 1e-3) / pairs
+            following[0] += 1 / pairs
+            following = _with_strangers(following)
+            for place, name in enumerate(fields):
+                model._learn(name, encoded[:, place], weights, before[name], prior[name], pairs)
+            model.rounds = round_ + 1
+            moved = np.abs(np.log(following[:-1] + 1e-15) - np.log(shares[:-1] + 1e-15)).max()
+            if round_ > LEAST_ROUNDS and moved < CONVERGED:
+                break
+            shares = following
+        model.shares = shares
+        model.report = {
+            "rounds": model.rounds,
+            "converged": bool(moved < CONVERGED),
+            "pairs of one person a record": float(shares[[CLASSES.index(of) for of in PERSON]].sum() * pairs / records),
+        }
+        return model
+
+    def _learn(
+        self,
+        name: str,
+        codes: npt.NDArray[np.int64],
+        weights: Floats,
+        known: Strangers,
+        prior: Floats,
+        pairs: float,
+    ) -> None:
+        """One step of a field: what its values do in a person, among strangers, and how often they have one source."""
+        seen = codes >= 0
+        size = len(self.codes[name])
+        person, strangers = self.person[name], self.strangers[name]
+        of_persons, explained = np.zeros(size), np.zeros(size)
+        for place, of in enumerate(CLASSES[:-1]):
+            mass = np.bincount(codes[seen], weights[seen, place], size)
+            s = self.sources[of][name]
+            one_source = mass * (s * person / (s * person + (1 - s) * strangers + 1e-300))
+            explained += one_source
+            if of in PERSON:
+                of_persons += one_source
+            start, learned = _source(of, name)
+            if learned:
+                self.sources[of][name] = float((one_source.sum() + STRENGTH * start) / (mass.sum() + STRENGTH))
+        equal_from = size - len(known.share)
+        by_chance = np.maximum(known.chance - explained[equal_from:] / (pairs * known.covered), known.floor)
+        by_chance *= min(1.0, 0.95 / by_chance.sum())
+        self.strangers[name] = np.concatenate([known.differing * (1 - by_chance.sum()), by_chance])
+        learned_person = of_persons + STRENGTH * prior
+        learned_person[equal_from:] = learned_person[equal_from:].sum() * known.share
+        self.person[name] = learned_person / learned_person.sum()
+
+    # Scoring ----------------------------------------------------------------------------------------------------------
+
+    def score(self, codes: Codes) -> Floats:
+        """Of each pair log2 P(person) / P(not a person), in bits, between LOWEST and HIGHEST."""
+        logs = self._logs(self._encode(codes))
+        persons = [of in PERSON for of in CLASSES]
+        ratio = _log_sum(logs[:, persons]) - _log_sum(logs[:, [not of for of in persons]])
+        return np.asarray(np.clip(ratio / math.log(2), LOWEST, HIGHEST))
+
+    def household(self, codes: Codes) -> Floats:
+        """Of each pair the probability that it is of two persons of one household."""
+        return self._posterior(self._encode(codes))[:, CLASSES.index("household")]
+
+    def weight(self, codes: Codes) -> Floats:
+        """Of each pair how much could be compared: the share of the bits that a true pair's fields give, 0.02 to 1."""
+        bits = np.array(
+            [float((self.person[f] * np.log2(self.person[f] / self.strangers[f])).sum()) for f in self.fields]
+        )
+        return np.asarray(np.maximum((codes >= 0) @ bits / bits.sum(), LEAST_WEIGHT))
+
+    def _posterior(self, encoded: npt.NDArray[np.int64]) -> Floats:
+        logs = self._logs(encoded)
+        chances = np.exp(logs - logs.max(1, keepdims=True))
+        return np.asarray(chances / chances.sum(1, keepdims=True))
+
+    def _logs(self, encoded: npt.NDArray[np.int64]) -> Floats:
+        logs = np.tile(np.log(self.shares + 1e-300), (len(encoded), 1))
+        for place, name in enumerate(self.fields):
+            seen = encoded[:, place] >= 0
+            codes = encoded[seen, place]
+            for of_place, of in enumerate(CLASSES):
+                s = self.sources[of][name]
+                logs[seen, of_place] += np.log(s * self.person[name] + (1 - s) * self.strangers[name] + 1e-15)[codes]
+        return logs
+
+    def _encode(self, codes: Codes) -> npt.NDArray[np.int64]:
+        """Codes as places in the field's chances; a bucket that training did not see counts as the rarest it saw."""
+        columns = []
+        for place, name in enumerate(self.fields):
+            table = np.full(64, -1, np.int64)
+            known = self.codes[name]
+            for at, code in enumerate(known):
+                table[code + 1] = at
+            buckets = sorted(code for code in known if code >= EQUAL)
+            for code in range(EQUAL, 62):
+                if table[code + 1] < 0 and buckets:
+                    table[code + 1] = known.index(max([b for b in buckets if b <= code] or buckets[:1]))
+            columns.append(table[codes[:, place].astype(np.int64) + 1])
+        return np.stack(columns, 1) if columns else np.zeros((len(codes), 0), np.int64)
+
+    # Files ------------------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "fields": list(self.fields),
+            "codes": self.codes,
+            "person": {name: values.tolist() for name, values in self.person.items()},
+            "strangers": {name: values.tolist() for name, values in self.strangers.items()},
+            "sources": self.sources,
+            "shares": dict(zip(CLASSES, self.shares.tolist(), strict=True)),
+            "report": self.report,
+        }
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path, fields: Sequence[str]) -> Self:
+        """The model of a file. Raises ModelError when it is not one, or was trained on other fields."""
+        doing = f"Reading the model {path}"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["version"] != VERSION:
+                raise ModelError(doing, f"it is of version {found['version']}", f"Train one of version {VERSION}")
+            model = cls(
+                fields=tuple(found["fields"]),
+                codes=found["codes"],
+                person={name: np.array(values) for name, values in found["person"].items()},
+                strangers={name: np.array(values) for name, values in found["strangers"].items()},
+                sources=found["sources"],
+                shares=np.array([found["shares"][of] for of in CLASSES]),
+                report=found["report"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(doing, f"it is not a model: {error}", "Train one: leave --model away") from error
+        if missing := [name for name in model.fields if name not in fields]:
+            raise ModelError(
+                doing, f"it was trained with {', '.join(missing)}, which these records lack", "Train one for them"
+            )
+        return model
+
+
+def _source(of: str, name: str) -> tuple[float, bool]:
+    kind = kind_of(name)
+    if of == "household":
+        return KINDS[kind].shared, KINDS[kind].learned
+    known = SOURCES[of]
+    return known.get(kind, known["*"])
+
+
+def _prior_of_a_person(name: str, fields: Sequence[str], known: Strangers) -> Floats:
+    differing = list(KINDS[kind_of(name)].person[::-1])
+    if SWAPPED in known.codes:
+        differing.append(SWAPPED_SHARE)
+    return np.concatenate([np.array(differing), (1 - sum(differing)) * known.share])
+
+
+def _at_first(known: Strangers) -> Floats:
+    by_chance = np.maximum(known.chance * 0.3, known.floor)
+    return np.concatenate([known.differing * (1 - by_chance.sum()), by_chance])
+
+
+def _with_strangers(shares: Floats) -> Floats:
+    """Strangers are the rest, and the most: also of a handful of records."""
+    shares = shares.copy()
+    shares[:-1] *= min(1.0, 0.5 / shares[:-1].sum())
+    shares[-1] = 1 - shares[:-1].sum()
+    return shares
+
+
+def _log_sum(logs: Floats) -> Floats:
+    return np.asarray(np.logaddexp.reduce(logs, axis=1))

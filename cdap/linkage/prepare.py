@@ -1,0 +1,220 @@
+"""Records as they are compared: one normalised column a field, junk taken out, how frequent each value is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from cdap.errors import CdapError
+from cdap.linkage.config import LinkageConfig
+from cdap.linkage.fields import kind_of
+
+# An identifier that goes with more surnames than this says nothing about a person.
+SURNAMES_OF_JUNK = 8
+# So does a birth date with this many records that is ten times as frequent as the mean one.
+RECORDS_OF_JUNK_DATE, TIMES_OF_JUNK_DATE = 30, 10
+# A field that has one value nearly everywhere tells nobody from another.
+CONSTANT = 0.8
+
+
+class RecordsError(CdapError):
+    """A file of records that cannot be read as its configuration says."""
+
+
+@dataclass(frozen=True)
+class Junk:
+    """A value that was taken out, in how many records it stood."""
+
+    field: str
+    value: str
+    records: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Table `r`: `i` from 0, `uid`, `source`, a column each field and `b_<field>`, its value's frequency bucket."""
+
+    records: int
+    fields: tuple[str, ...]
+    junk: tuple[Junk, ...]
+
+
+def prepare(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) -> Prepared:
+    """Reads the records (CSV or Parquet) into the table `r` and `tf_<field>` (value, count, bucket).
+
+    Raises RecordsError for a file that cannot be read, a column that is not there, an id that is missing or twice.
+    """
+    _read(db, config, path)
+    fields = dict(_fields(config))
+    source = f"cast({_quoted(config.source)} as varchar)" if config.source else "''"
+    selected = ", ".join(f"({expression}) as {_quoted(field)}" for field, expression in fields.items())
+    db.execute(
+        "create or replace table r0 as select (row_number() over (order by uid))::int - 1 as i, * from ("  # noqa: S608
+        f"select cast({_quoted(config.unique_id)} as varchar) as uid, {source} as source, {selected} from read)"
+    )
+    db.execute("drop table read")
+    (count, ids, nulls) = _one(db, "select count(*), count(distinct uid), count(*) filter (uid is null) from r0")
+    if nulls or ids != count:
+        raise RecordsError(
+            f"Reading the records {path}",
+            f"the id {config.unique_id} is missing {nulls} times and there {count - nulls - ids} times again",
+            "Give each record an id of its own",
+        )
+    junk = list(_take_out_junk(db, fields))
+    kept = [field for field in fields if _tells_apart(db, field)]
+    for field in kept:
+        _count_values(db, field)
+    if kept:
+        joined = " ".join(f'left join "tf_{f}" as "t_{f}" on "t_{f}".v = r0."{f}"' for f in kept)
+        buckets = ", ".join(f'"t_{f}".b as "b_{f}"' for f in kept)
+        columns = ", ".join(f'r0."{f}"' for f in kept)
+        db.execute(
+            f"create or replace table r as select i, uid, source, {columns}, {buckets} from r0 {joined} order by i"  # noqa: S608
+        )
+    else:
+        db.execute("create or replace table r as select i, uid, source from r0 order by i")
+    db.execute("drop table r0")
+    return Prepared(int(count), tuple(kept), tuple(junk))
+
+
+def _read(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) -> None:
+    doing = f"Reading the records {path}"
+    reader = "read_csv(?, all_varchar = true)" if path.suffix.lower() in (".csv", ".tsv", ".txt") else "read_parquet(?)"
+    try:
+        db.execute(f"create or replace table read as select * from {reader}", [str(path)])  # noqa: S608
+    except duckdb.Error as error:
+        raise RecordsError(doing, str(error).splitlines()[0], "Give a readable CSV or Parquet file") from error
+    there = [row[0] for row in db.execute("select column_name from (describe read)").fetchall()]
+    missing = [name for name in config.columns() if name not in there]
+    if missing:
+        raise RecordsError(
+            doing, f"it has no column {', '.join(missing)}; it has {', '.join(there)}", "Correct the configuration"
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(name: str) -> str:
+    return f"cast({_quoted(name)} as varchar)"
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return _text(names[0])
+    return f"nullif(trim(concat_ws(' ', {', '.join(map(_text, names))})), '')"
+
+
+def _letters(expression: str) -> str:
+    """Lower case, no accents, letters of any script; null when nothing is left."""
+    return (
+        f"nullif(trim(regexp_replace(regexp_replace(lower(strip_accents({expression})), '[^\\p{{L}} ]', '', 'g'), "
+        "' +', ' ', 'g')), '')"
+    )
+
+
+def _words(expression: str) -> str:
+    """Lower case, no accents, letters and digits of any script, words apart."""
+    return (
+        f"nullif(trim(regexp_replace(regexp_replace(lower(strip_accents({expression})), '[^\\p{{L}}\\p{{N}} ]', ' ', "
+        "'g'), ' +', ' ', 'g')), '')"
+    )
+
+
+def _fields(config: LinkageConfig) -> Iterator[tuple[str, str]]:
+    """Each field and the SQL of its normalised value."""
+    roles = config.fields
+    full = _letters(_joined(roles.full_name)) if roles.full_name else None
+    rest = f"nullif(regexp_replace({full}, '^[^ ]+ ?', ''), '')"
+    for field, columns, of_full in (
+        ("first", roles.first_name, f"split_part({full}, ' ', 1)"),
+        ("last", roles.last_name, rest),
+    ):
+        own = _letters(_joined(columns)) if columns else None
+        if own and full:
+            yield field, f"coalesce({own}, {of_full})"
+        elif own or full:
+            yield field, own or of_full
+    if roles.middle_name:
+        yield "middle", _letters(_joined(roles.middle_name))
+    if roles.birth_date:
+        date = roles.birth_date
+        if date.column is None:
+            parts = [(date.year or "", 4), (date.month or "", 2), (date.day or "", 2)]
+            yield "dob", " || ".join(f"lpad(regexp_extract({_text(name)}, '[0-9]+'), {n}, '0')" for name, n in parts)
+        else:
+            digits = f"nullif(regexp_replace({_text(date.column)}, '[^0-9]', '', 'g'), '')"
+            yield (
+                "dob",
+                {
+                    "ymd": f"{digits}[1:8]",
+                    "dmy": f"{digits}[5:8] || {digits}[3:4] || {digits}[1:2]",
+                    "mdy": f"{digits}[5:8] || {digits}[1:2] || {digits}[3:4]",
+                }[date.order],
+            )
+    if roles.birth_year:
+        yield "year", f"nullif(regexp_extract({_text(roles.birth_year)}, '[0-9]{{4}}'), '')"
+    if roles.email:
+        yield "email", f"nullif(lower(trim({_text(roles.email)})), '')"
+    if roles.phone:
+        # Without a country the last eight digits are what national and international forms have in common.
+        yield "phone", f"nullif(right(regexp_replace({_text(roles.phone)}, '[^0-9]', '', 'g'), 8), '')"
+    if roles.street:
+        yield "street", _words(_joined(roles.street))
+    if roles.city:
+        yield "city", _words(_text(roles.city))
+    if roles.postcode:
+        yield "postcode", f"replace({_words(_text(roles.postcode))}, ' ', '')"
+    if roles.gender:
+        yield "gender", f"nullif(lower(trim({_text(roles.gender)}))[1], '')"
+    for number, name in enumerate(roles.ids):
+        yield f"id_{number}", f"nullif(regexp_replace(lower({_text(name)}), '[^a-z0-9]', '', 'g'), '')"
+    for number, name in enumerate(roles.categories):
+        yield f"cat_{number}", _words(_text(name))
+
+
+def _take_out_junk(db: duckdb.DuckDBPyConnection, fields: dict[str, str]) -> Iterator[Junk]:
+    for field in fields:
+        if kind_of(field) in ("email", "phone", "id") and "last" in fields:
+            found = db.execute(
+                f'select "{field}", count(*) from r0 where "{field}" is not null group by 1 '  # noqa: S608
+                f"having count(distinct last[1:4]) > {SURNAMES_OF_JUNK}"
+            ).fetchall()
+        elif field == "dob":
+            found = db.execute(
+                "select dob, c from (select dob, count(*) as c, avg(count(*)) over () as m from r0 "  # noqa: S608
+                f"where dob is not null group by 1) where c > {RECORDS_OF_JUNK_DATE} and c > {TIMES_OF_JUNK_DATE} * m"
+            ).fetchall()
+        else:
+            continue
+        for value, count in found:
+            db.execute(f'update r0 set "{field}" = null where "{field}" = ?', [value])  # noqa: S608
+            yield Junk(field, str(value), int(count))
+
+
+def _tells_apart(db: duckdb.DuckDBPyConnection, field: str) -> bool:
+    top, filled = _one(
+        db,
+        f"select coalesce(max(c), 0), coalesce(sum(c), 0) from (select count(*) as c from r0 "  # noqa: S608
+        f'where "{field}" is not null group by "{field}")',
+    )
+    return bool(filled) and (kind_of(field) == "gender" or top <= CONSTANT * filled)
+
+
+def _count_values(db: duckdb.DuckDBPyConnection, field: str) -> None:
+    # Half-decades of frequency: that two records agree on a rare value says more than that they agree on a common one.
+    db.execute(
+        f'create or replace table "tf_{field}" as select v, c, t, least(floor(-2 * log10(c / t)), 11)::tinyint as b '  # noqa: S608
+        f'from (select "{field}" as v, count(*)::double as c, sum(count(*)) over () as t from r0 '
+        f'where "{field}" is not null group by 1)'
+    )
+
+
+def _one(db: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    row = db.execute(query).fetchone()
+    assert row is not None
+    return tuple(row)

@@ -1,0 +1,227 @@
+"""From a file of records to customers and households, by a model that is trained on it or was before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from cdap.errors import CdapError
+from cdap.linkage.clusters import Clusters, Indices, Scored, components, link
+from cdap.linkage.compare import codes_of, compare
+from cdap.linkage.config import LinkageConfig
+from cdap.linkage.fields import EQUAL, kind_of
+from cdap.linkage.keys import candidate_pairs, keys
+from cdap.linkage.model import HIGHEST, LOWEST, Model
+from cdap.linkage.prepare import Junk, prepare
+from cdap.linkage.strangers import all_pairs, strangers
+
+# Two customers live together when it is likelier than not and they share one of these.
+OF_A_HOUSEHOLD = ("street", "phone")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Whose a record is: its customer, how surely (0 to 1), and the household its customer belongs to."""
+
+    unique_id: str
+    customer_id: str
+    cluster_probability: float
+    household_id: str
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The assignments in the order of the ids, the model that was used, and what there is to know of the run."""
+
+    assignments: tuple[Assignment, ...]
+    model: Model
+    report: Mapping[str, Any]
+
+
+def resolve(
+    records: Path,
+    config: LinkageConfig,
+    *,
+    model: Path | None = None,
+    previous: Mapping[str, str] | None = None,
+    threads: int | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Resolution:
+    """Resolves the records of a CSV or Parquet file.
+
+    `model` is a file of a model; without one a model is trained on the records. `previous` are customer ids by unique
+    id of an earlier run: a customer keeps its id as long as most of its records stay together.
+
+    Raises RecordsError and ModelError for files that cannot be used, CdapError when nothing can be compared.
+    """
+    seconds: dict[str, float] = {}
+    with duckdb.connect() as db:
+        if threads is not None:
+            db.execute(f"set threads = {int(threads)}")
+        timed = _timed(seconds, progress)
+        with timed("prepare"):
+            prepared = prepare(db, config, records)
+        fields, count = prepared.fields, prepared.records
+        if not fields and count > 1:
+            raise CdapError(
+                f"Resolving {records}",
+                "no column that is named tells records apart: they are empty or constant",
+                "Name other columns in the configuration",
+            )
+        if model is not None:
+            fields = Model.load(model, fields).fields
+        with timed("candidate pairs"):
+            pairs = candidate_pairs(db, fields, count) if count > 1 else 0
+        with timed("compare"):
+            compare(db, fields, "pairs" if count > 1 else "(select 0 as a, 0 as b where false)", "codes")
+        with timed("model"):
+            fitted = Model.load(model, fields) if model is not None else _train(db, fields, count)
+        with timed("score"):
+            scored, households = _scored(db, fitted, "codes")
+        with timed("link"):
+            clusters = link(count, scored, _scorer(db, fitted))
+        uids = [str(uid) for (uid,) in db.execute("select uid from r order by i").fetchall()]
+    customers = _customers(uids, clusters, previous or {})
+    homes = _households(uids, clusters.cluster, households)
+    chances = {place: _chance(score) for place, score in clusters.score.items()}
+    assignments = tuple(
+        Assignment(uid, customers[place], chances.get(int(clusters.cluster[place]), 1.0), homes[place])
+        for place, uid in enumerate(uids)
+    )
+    sizes = Counter(customers)
+    return Resolution(
+        assignments,
+        fitted,
+        {
+            "records": count,
+            "customers": len(sizes),
+            "households": len(set(homes)),
+            "fields": list(fields),
+            "keys": len(keys(fields)),
+            "pairs": pairs,
+            "largest_component": clusters.largest_component,
+            "cut_at": clusters.cut_at,
+            "largest_customer": max(sizes.values(), default=0),
+            "junk": [_shown(junk) for junk in prepared.junk],
+            "seconds": {name: round(value, 2) for name, value in seconds.items()},
+            "model": fitted.report,
+        },
+    )
+
+
+def _timed(seconds: dict[str, float], progress: Callable[[str], None]) -> Callable[[str], Any]:
+    @contextmanager
+    def timed(name: str) -> Any:
+        progress(name)
+        began = perf_counter()
+        yield
+        seconds[name] = perf_counter() - began
+
+    return timed
+
+
+def _train(db: duckdb.DuckDBPyConnection, fields: tuple[str, ...], records: int) -> Model:
+    before = strangers(db, fields, records)
+    names = "".join(f'"{name}", ' for name in fields)
+    found = db.execute(f"select {names}count(*)::double as n from codes group by all order by all").fetchnumpy()  # noqa: S608
+    patterns = codes_of({name: found[name] for name in fields}, fields)
+    return Model.fit(before, patterns, np.asarray(found["n"], float), max(all_pairs(records), 1.0), records)
+
+
+def _scored(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> tuple[Scored, tuple[Indices, Indices]]:
+    """The pairs of a table of codes, scored a pattern at a time; and those of two members of a household."""
+    found = db.execute(f"select * from {table}").fetchnumpy()  # noqa: S608
+    a, b = found["a"].astype(np.int64), found["b"].astype(np.int64)
+    codes = codes_of(found, model.fields)
+    patterns, pattern = np.unique(codes, axis=0, return_inverse=True) if len(codes) else (codes, np.zeros(0, int))
+    pattern = pattern.reshape(-1)
+    home = model.household(patterns) > 0.5
+    shared = [place for place, name in enumerate(model.fields) if kind_of(name) in OF_A_HOUSEHOLD]
+    home &= (patterns[:, shared] >= EQUAL).any(axis=1)
+    together = home[pattern]
+    return Scored(a, b, model.score(patterns)[pattern], model.weight(patterns)[pattern]), (a[together], b[together])
+
+
+def _scorer(db: duckdb.DuckDBPyConnection, model: Model) -> Callable[[Indices, Indices], Scored]:
+    def more(records: Indices, component: Indices) -> Scored:
+        table = pa.table({"i": records.astype(np.int32), "c": component.astype(np.int32)})
+        db.register("in_components", table)
+        db.execute(
+            "create or replace table missing as select x.i as a, y.i as b from in_components as x "
+            "join in_components as y on x.c = y.c and x.i < y.i anti join pairs as p on p.a = x.i and p.b = y.i "
+            "order by 1, 2"
+            if len(records)
+            else "create or replace table missing as select 0 as a, 0 as b where false"
+        )
+        db.unregister("in_components")
+        compare(db, model.fields, "missing", "missing_codes")
+        return _scored(db, model, "missing_codes")[0]
+
+    return more
+
+
+def _chance(score: float) -> float:
+    return round(float(1 / (1 + 2 ** -min(max(score, LOWEST), HIGHEST))), 6)
+
+
+def _customers(uids: list[str], clusters: Clusters, previous: Mapping[str, str]) -> list[str]:
+    """The customer id of each record: an earlier one that most of the records had, else one of the smallest id.
+
+    An earlier id stays with the part that holds the most of its records, of equal parts the one with the smallest.
+    """
+    members: defaultdict[int, list[str]] = defaultdict(list)
+    for place, uid in enumerate(uids):
+        members[int(clusters.cluster[place])].append(uid)
+    claims = sorted(
+        (-count, min(of), cluster, old)
+        for cluster, of in members.items()
+        for old, count in Counter(previous[uid] for uid in of if uid in previous).items()
+    )
+    ids: dict[int, str] = {}
+    taken: set[str] = set()
+    for _, _, cluster, old in claims:
+        if cluster not in ids and old not in taken:
+            ids[cluster] = old
+            taken.add(old)
+    used = taken | set(previous.values())
+    for cluster, of in members.items():
+        if cluster not in ids:
+            number = 0
+            while (made := _id("cus", min(of), number)) in used:
+                number += 1
+            ids[cluster] = made
+            used.add(made)
+    return [ids[int(cluster)] for cluster in clusters.cluster]
+
+
+def _households(uids: list[str], cluster: Indices, pairs: tuple[Indices, Indices]) -> list[str]:
+    """The household id of each record: customers that pairs of household members join."""
+    itself = np.arange(len(uids))
+    joined = components(
+        len(uids),
+        np.concatenate([itself, cluster[pairs[0]]]),
+        np.concatenate([cluster, cluster[pairs[1]]]),
+    )
+    smallest: dict[int, str] = {}
+    for place, uid in enumerate(uids):
+        home = int(joined[place])
+        smallest[home] = min(uid, smallest.get(home, uid))
+    return [_id("hou", smallest[int(home)], 0) for home in joined]
+
+
+def _id(kind: str, of: str, number: int) -> str:
+    return f"{kind}_{hashlib.sha256(f'{of}|{number}'.encode()).hexdigest()[:24]}"
+
+
+def _shown(junk: Junk) -> dict[str, Any]:
+    return {"field": junk.field, "value": junk.value, "records": junk.records}
