@@ -29,6 +29,8 @@ ENV AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__EXECUTOR=LocalExecutor \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
     AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS=False \
+    AIRFLOW__SECRETS__BACKEND=airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend \
+    AIRFLOW__SECRETS__BACKEND_KWARGS='{"connections_prefix": "cdap/airflow/connections", "variables_prefix": "cdap/airflow/variables", "connections_lookup_pattern": "^(?!aws_default$)"}' \
     AIRFLOW_CONN_AWS_DEFAULT=aws://
 # The models that follow from the sources' files, and the manifest that the DAGs are made from.
 RUN cdap sources generate

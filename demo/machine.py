@@ -26,6 +26,17 @@ TASK_ROLE = "cdap-airflow"
 REGION = "eu-central-1"
 SHOP_SECRET = "cdap/sources/shop"  # noqa: S105 - the secret's name
 CRM_SECRET = "cdap/sources/crm"  # noqa: S105
+# As in the project's image: connections and variables of a deployment are secrets, the task role's own one is not.
+SECRETS_BACKEND = {
+    "AIRFLOW__SECRETS__BACKEND": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
+    "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(
+        {
+            "connections_prefix": "cdap/airflow/connections",
+            "variables_prefix": "cdap/airflow/variables",
+            "connections_lookup_pattern": "^(?!aws_default$)",
+        }
+    ),
+}
 CRM_ADDRESS = "/cdap/sources/crm/instance_url"
 
 
@@ -127,6 +138,7 @@ class Machine:
             environment={
                 "CDAP_ENVIRONMENT": "dev",
                 "CDAP_DAILY_FROM": self.daily_from.isoformat(),
+                **SECRETS_BACKEND,
                 # The stack that has the role may still be on its way; nothing runs under it before.
                 **json.loads(self.run("localcloud", "credentials", TASK_ROLE, "--unchecked", "--json")),
             },

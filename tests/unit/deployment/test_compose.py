@@ -16,6 +16,7 @@ from airflow.cli import cli_parser
 from cdap.cli import app as cdap_app
 from cdap.settings import PROJECT_DIR, Settings
 from demo.cli import app as demo_app
+from demo.machine import SECRETS_BACKEND
 from infra.airflow import SERVICES
 from localcloud.cli import app as localcloud_app
 from tests.unit.deployment.compose import Compose, Service, load
@@ -133,3 +134,8 @@ def test_the_metadata_databases_password_may_hold_any_character() -> None:
 def test_credentials_are_read_as_a_shell_would() -> None:
     text = "# of a role\nexport AWS_REGION=eu-central-1\nexport TOKEN='a b'\"'\"'c'\n"
     assert entrypoint().exported(text) == {"AWS_REGION": "eu-central-1", "TOKEN": "a b'c"}
+
+
+def test_the_image_finds_connections_where_the_demo_does() -> None:
+    settings = dict(re.findall(r"(AIRFLOW__SECRETS__\w+)=('[^']*'|\S+)", DOCKERFILE))
+    assert {name: value.strip("'") for name, value in settings.items()} == SECRETS_BACKEND
