@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from airflow.sdk import DAG, CronTriggerTimetable
 from cdap_airflow.conventions import DEFAULT_ARGS
 from cdap_airflow.operators.freshness import CheckFreshnessOperator
@@ -20,8 +18,8 @@ with DAG(
     dag_id="check_freshness",
     description="Alerts when a source or the profiles are behind",
     doc_md=DOC,
+    # Without a start date the first run is at the next full hour of the schedule, not at once on an empty ledger.
     schedule=CronTriggerTimetable("0 */6 * * *", timezone="UTC"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
