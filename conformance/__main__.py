@@ -32,9 +32,11 @@ def main(
         counts = (results.total, len(results.passed), len(results.skipped), len(results.failed & known.keys()))
         shown.add_row(name, *(str(count) for count in (*counts, len(new), len(mended))))
         for test in new:
-            console.print(f"new failure: {test}", soft_wrap=True)
+            console.print(f"new failure: {test}", soft_wrap=True, markup=False)
         for test in mended:
-            console.print(f"passes now, take it off {KNOWN_FAILURES.name}/{name}.txt: {test}", soft_wrap=True)
+            console.print(
+                f"passes now, take it off {KNOWN_FAILURES.name}/{name}.txt: {test}", soft_wrap=True, markup=False
+            )
         broken = broken or bool(new) or bool(mended)
         if write and new:
             with (KNOWN_FAILURES / f"{name}.txt").open("a", encoding="utf-8") as file:
