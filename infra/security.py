@@ -172,15 +172,14 @@ def main() -> None:
     parser.add_argument("--environment", required=True)
     parser.add_argument("--account", default="123456789012")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent.parent / "config")
-    parser.add_argument("--json", action="store_true", help="Print every finding with its answer as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="Print every finding with its answer, and all answers, as JSON"
+    )
     arguments = parser.parse_args()
     found = findings(arguments.environment, arguments.account, arguments.config)
     if arguments.json:
-        print(
-            json.dumps(
-                [{"rule": f.rule, "construct": f.construct, "answer": f.answer and f.answer.rule} for f in found]
-            )
-        )
+        rows = [{"rule": f.rule, "construct": f.construct, "answer": f.answer and f.answer.rule} for f in found]
+        print(json.dumps({"findings": rows, "answers": {answer.rule: answer.reason for answer in ANSWERS}}))
     for finding in found:
         if finding.answer is None and not arguments.json:
             print(finding)

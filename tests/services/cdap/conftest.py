@@ -25,9 +25,17 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 
 
 @pytest.fixture(scope="session")
-def warehouse_port(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A warehouse process on the session's gateway."""
-    port, log = free_port(), tmp_path_factory.mktemp("warehouse") / "warehouse.log"
+def warehouse_port() -> int:
+    """Where each module's warehouse listens: the names of the stack outlive the process."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def warehouse_process(
+    gateway: RunningGateway, warehouse_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A warehouse process on the session's gateway, ended with the module: others open the same databases."""
+    port, log = warehouse_port, tmp_path_factory.mktemp("warehouse") / "warehouse.log"
     command = [sys.executable, "-m", "localcloud.servers.warehouse_main", "--state", str(gateway.state)]
     command += ["--port", str(port), "--gateway", gateway.endpoint, "--token-file", str(gateway.state / "token")]
     command += ["--account", gateway.account_id, "--region", gateway.region]
@@ -35,7 +43,7 @@ def warehouse_port(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFac
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     try:
         await_connection(port, gateway.token, process, log)
-        yield port
+        yield
     finally:
         process.terminate()
         process.wait(30)
@@ -99,8 +107,8 @@ def names(gateway: RunningGateway, warehouse_port: int) -> Parameters:
     )
 
 
-@pytest.fixture(scope="session")
-def warehouse(gateway: RunningGateway, names: Parameters) -> Iterator[Warehouse]:
+@pytest.fixture(scope="module")
+def warehouse(gateway: RunningGateway, names: Parameters, warehouse_process: None) -> Iterator[Warehouse]:
     """A session on a migrated warehouse."""
     with Warehouse.connect(names, secrets=gateway.client("secretsmanager")) as session:
         apply(session, names)
