@@ -56,7 +56,8 @@ def check(warehouse: Warehouse, sources: Iterable[Source], now: datetime) -> lis
                     f"source {source.name}",
                     now.astimezone(UTC),
                     "nothing of it has landed yet",
-                    f"Unpause ingest_{source.name}, or land its days with `cdap backfill --source {source.name}`",
+                    f"Unpause ingest_{source.name}, or land its days with "
+                    f"`cdap backfill --source {source.name} --from DAY --to DAY`",
                 )
             )
             continue
@@ -69,7 +70,7 @@ def check(warehouse: Warehouse, sources: Iterable[Source], now: datetime) -> lis
                     due.astimezone(UTC),
                     f"the newest day that has landed is {landed}",
                     f"Look at the runs of ingest_{source.name} since; land the missing days with "
-                    f"`cdap backfill --source {source.name} --from {landed + timedelta(days=1)}`",
+                    f"`cdap backfill --source {source.name} --from {landed + timedelta(days=1)} --to DAY`",
                 )
             )
     ((waiting, oldest),) = warehouse.fetch_all(

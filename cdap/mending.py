@@ -68,7 +68,8 @@ def read_mended(file: Path) -> list[Record]:
     doing = f"Reading mended records from {file}"
     records: dict[tuple[str, str, str], Record] = {}
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Not `splitlines`, which also breaks at line separators inside of values.
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise CdapError(doing, str(error), "Give a readable UTF-8 file") from error
     for number, line in enumerate(lines, start=1):
@@ -94,13 +95,7 @@ def read_mended(file: Path) -> list[Record]:
 
 def mended_tables(s3: Any, bucket: str, source: Source, load: Load) -> set[str]:
     """The tables of a load of which records have been mended."""
-    return {
-        table
-        for table in source.tables
-        if s3.list_objects_v2(Bucket=bucket, Prefix=mended_folder(source.name, table, load.load_id), MaxKeys=1).get(
-            "Contents"
-        )
-    }
+    return {table for table in source.tables if any(_keys(s3, bucket, mended_folder(source.name, table, load.load_id)))}
 
 
 def put_back(
@@ -206,8 +201,7 @@ def _write(
     ordered = sorted(mended, key=lambda record: record.id)
     digest = hashlib.sha256(json.dumps([[r.id, dict(r.values)] for r in ordered], default=str).encode()).hexdigest()
     # Names sort by time: of several versions of a record the last one counts. The same ones again are not written.
-    listed = s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])
-    if listed and max(item["Key"] for item in listed).endswith(f"-{digest[:16]}.json"):
+    if max(_keys(s3, bucket, folder), default="").endswith(f"-{digest[:16]}.json"):
         return
     key = f"{folder}{now:%Y%m%dT%H%M%S%f}-{digest[:16]}.json"
     lines = [
@@ -227,10 +221,13 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _json_lines(s3: Any, bucket: str, folder: str) -> Iterator[dict[str, Any]]:
+    for key in _keys(s3, bucket, folder):
+        for line in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():
+            if line:
+                # A decimal stays the digits that it was.
+                yield json.loads(line, parse_float=str)
+
+
+def _keys(s3: Any, bucket: str, folder: str) -> Iterator[str]:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder):
-        for item in page.get("Contents", []):
-            body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"]
-            for line in body.iter_lines():
-                if line:
-                    # A decimal stays the digits that it was.
-                    yield json.loads(line, parse_float=str)
+        yield from (item["Key"] for item in page.get("Contents", []))

@@ -36,7 +36,7 @@ class Peer:
     def fetch(self) -> Path:
         """The unpacked source distribution and its environment, made at the first call."""
         folder = CACHE / self.name
-        unpacked = folder / self.distribution.replace("==", "-").replace("-", "_", self.distribution.count("-"))
+        unpacked = folder / self.distribution
         if not unpacked.exists():
             folder.mkdir(parents=True, exist_ok=True)
             _run(

@@ -5,8 +5,9 @@ A key that is frequent, junk that nobody found included, thus costs its budget a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from string import Formatter
 
 import duckdb
 
@@ -16,14 +17,17 @@ from cdap.linkage.fields import KINDS, kind_of
 PLAIN_BUDGET, PART_BUDGET = 6.0, 1.0
 
 PLAIN = ("email", "phone", "id", "street", "dob")
+# `{kind}` stands for the field of that kind, of several for the first.
 TOGETHER = (
-    ("first", "last"), ("last", "dob"), ("first", "dob"), ("last", "postcode"), ("first", "postcode"),
-    ("dob", "postcode"), ("last", "city"), ("first", "city"), ("dob", "city"), ("last", "year"), ("first", "year"),
-    ("last", "cat"), ("first", "cat"), ("last", "dob[1:4]"), ("last[1:4]", "first[1:1]", "dob[5:8]"),
-    ("first[1:3]", "dob[1:6]"), ("last[1:3]", "dob[1:4]", "first[1:2]"), ("first", "dob[1:4]"),
-    ("first[1:3]", "postcode"), ("last[1:3]", "postcode"), ("least(first,last)", "greatest(first,last)"),
-    ("first[1:3]", "last[1:4]"), ("last", "first[1:1]"), ("split_part(email,'@',1)",),
-    ("regexp_extract(street,'[0-9]+')", "last[1:3]"), ("regexp_extract(street,'[0-9]+')", "first[1:3]"),
+    ("{first}", "{last}"), ("{last}", "{dob}"), ("{first}", "{dob}"), ("{last}", "{postcode}"),
+    ("{first}", "{postcode}"), ("{dob}", "{postcode}"), ("{last}", "{city}"), ("{first}", "{city}"),
+    ("{dob}", "{city}"), ("{last}", "{year}"), ("{first}", "{year}"), ("{last}", "{cat}"), ("{first}", "{cat}"),
+    ("{last}", "{dob}[1:4]"), ("{last}[1:4]", "{first}[1:1]", "{dob}[5:8]"), ("{first}[1:3]", "{dob}[1:6]"),
+    ("{last}[1:3]", "{dob}[1:4]", "{first}[1:2]"), ("{first}", "{dob}[1:4]"), ("{first}[1:3]", "{postcode}"),
+    ("{last}[1:3]", "{postcode}"), ("least({first}, {last})", "greatest({first}, {last})"),
+    ("{first}[1:3]", "{last}[1:4]"), ("{last}", "{first}[1:1]"), ("split_part({email}, '@', 1)",),
+    ("regexp_extract({street}, '[0-9]+')", "{last}[1:3]"), ("regexp_extract({street}, '[0-9]+')", "{first}[1:3]"),
+    ("least({first}[1:3], {last}[1:3])", "greatest({first}[1:3], {last}[1:3])"),
 )  # fmt: skip
 
 
@@ -37,31 +41,16 @@ class Key:
 
 def keys(fields: Sequence[str]) -> list[Key]:
     """The keys that follow from the fields that there are."""
-    first_of = {kind_of(field): field for field in reversed(fields)}
+    first_of = {kind_of(field): f'"{field}"' for field in reversed(fields)}
     found = [Key((f'"{field}"',), PLAIN_BUDGET) for field in fields if kind_of(field) in PLAIN]
     for parts in TOGETHER:
-        named = [_named(part, first_of) for part in parts]
-        if all(named):
-            found.append(Key(tuple(part for part in named if part), PLAIN_BUDGET))
+        needed = {kind for part in parts for _, kind, _, _ in Formatter().parse(part) if kind}
+        if needed <= first_of.keys():
+            found.append(Key(tuple(part.format_map(first_of) for part in parts), PLAIN_BUDGET))
     pieces = [(field, part.format(f=f'"{field}"')) for field in fields for part in KINDS[kind_of(field)].parts]
     for place, (field, part) in enumerate(pieces):
         found += [Key((part, other), PART_BUDGET) for of, other in pieces[place + 1 :] if of != field]
-    if "first" in first_of and "last" in first_of:
-        found.append(Key(("least(first[1:3], last[1:3])", "greatest(first[1:3], last[1:3])"), PLAIN_BUDGET))
     return found
-
-
-def _named(part: str, first_of: dict[str, str]) -> str | None:
-    """The part over the fields that there are; None when one is not. Of several fields of a kind the first is taken."""
-    kinds = [kind for kind in KINDS if kind in part.replace("[", " ").replace("(", " ").replace(",", " ").split()]
-    kinds += [kind for kind in KINDS if part.startswith(kind + "[") and kind not in kinds]
-    inside = [kind for kind in KINDS if f"({kind}" in part or f",{kind})" in part or part == kind]
-    needed = set(kinds) | set(inside)
-    if not needed <= first_of.keys():
-        return None
-    for kind in needed:
-        part = part.replace(kind, first_of[kind]) if first_of[kind] != kind else part
-    return part
 
 
 def candidate_pairs(db: duckdb.DuckDBPyConnection, fields: Sequence[str], records: int) -> int:
@@ -97,8 +86,3 @@ def _block(db: duckdb.DuckDBPyConnection, key: Key, records: int) -> None:
         "insert into candidates select (a.i::ubigint << 32) | b.i::ubigint "
         "from blocks as a join blocks as b on a.h = b.h and a.i < b.i"
     )
-
-
-def shown(found: Sequence[Key]) -> Iterator[str]:
-    """The keys as a report names them."""
-    return (" + ".join(part.replace('"', "") for part in key.parts) for key in found)

@@ -78,14 +78,14 @@ def resolve(
                 "no column that is named tells records apart: they are empty or constant",
                 "Name other columns in the configuration",
             )
-        if model is not None:
-            fields = Model.load(model, fields).fields
+        trained = Model.load(model, fields) if model is not None else None
+        fields = trained.fields if trained else fields
         with timed("candidate pairs"):
             pairs = candidate_pairs(db, fields, count) if count > 1 else 0
         with timed("compare"):
             compare(db, fields, "pairs" if count > 1 else "(select 0 as a, 0 as b where false)", "codes")
         with timed("model"):
-            fitted = Model.load(model, fields) if model is not None else _train(db, fields, count)
+            fitted = trained or _train(db, fields, count)
         with timed("score"):
             scored, households = _scored(db, fitted, "codes")
         with timed("link"):

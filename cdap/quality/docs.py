@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cdap.errors import CdapError
@@ -36,7 +38,7 @@ class DocsStore:
 
         Raises CdapError when S3 refuses.
         """
-        with _Doing(f"Reading earlier validations under s3://{self._bucket}/{self._prefix}/"):
+        with _doing(f"Reading earlier validations under s3://{self._bucket}/{self._prefix}/"):
             results: dict[str, list[str]] = {}
             for key in self._keys("validations"):
                 # <suite>/.../<run name>/<run time>/<batch>.json
@@ -50,13 +52,13 @@ class DocsStore:
 
         Raises CdapError when S3 refuses.
         """
-        with _Doing(f"Writing Data Docs under s3://{self._bucket}/{self._prefix}/"):
+        with _doing(f"Writing Data Docs under s3://{self._bucket}/{self._prefix}/"):
             self._upload(folder / RESULTS, "validations")
             self._upload(folder / SITE, "docs")
 
     def download(self, folder: Path) -> Path:
         """Copies the site below `folder` to be looked at; returns its first page. Raises CdapError without one."""
-        with _Doing(f"Reading Data Docs under s3://{self._bucket}/{self._prefix}/"):
+        with _doing(f"Reading Data Docs under s3://{self._bucket}/{self._prefix}/"):
             for key in self._keys("docs"):
                 self._download(key, folder / key.removeprefix(f"{self._prefix}/docs/"))
         first = folder / "index.html"
@@ -86,15 +88,10 @@ class DocsStore:
             self._s3.upload_file(str(file), self._bucket, key, ExtraArgs={"ContentType": kind})
 
 
-class _Doing:
+@contextmanager
+def _doing(doing: str) -> Iterator[None]:
     """Makes what S3 refuses an error that says what was being done."""
-
-    def __init__(self, doing: str) -> None:
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, BotoCoreError | ClientError):
-            raise CdapError(self._doing, str(error), "Allow it to this role, then clear the task") from error
+    try:
+        yield
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise CdapError(doing, str(error), "Allow it to this role, then clear the task") from error

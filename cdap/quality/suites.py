@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +87,7 @@ def _load(file: Path) -> Suite:
         raise _wrong(file, "; ".join(problems)) from None
     if content.name != file.stem:
         raise _wrong(file, f"name: {content.name!r} is not the file's name")
-    schema, table = re.split(r"\.", content.meta.table)
+    schema, table = content.meta.table.split(".")
     return Suite(file, content.name, schema, table, content.meta.key, content.expectations)
 
 

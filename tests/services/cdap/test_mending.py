@@ -282,3 +282,11 @@ def test_a_file_that_is_not_mended_records_is_told_by_line(tmp_path: Path, text:
     file.write_text(text)
     with pytest.raises(CdapError, match=found):
         read_mended(file)
+
+
+def test_a_line_separator_inside_of_a_value_does_not_end_the_record(tmp_path: Path) -> None:
+    file = tmp_path / "mended.jsonl"
+    whole = {"_record": "a", "_table": "t", "_load": "l", "note": "one\u2028two\u0085three"}
+    file.write_text(json.dumps(whole, ensure_ascii=False) + "\n", encoding="utf-8")
+    (record,) = read_mended(file)
+    assert record.values == {"note": whole["note"]}

@@ -289,24 +289,30 @@ def _sql(url: str, statement: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+def await_addresses(process: subprocess.Popen[str]) -> None:
+    """Returns once the command has printed where everything is, which it does when all is up."""
+    assert process.stdout is not None
+    printed = []
+    for line in process.stdout:
+        printed.append(line)
+        if "http://" in line:
+            return
+    raise AssertionError("".join(printed))
+
+
 def test_in_the_foreground_it_stays_until_it_is_told_to_end_and_leaves_nothing(cloud: Cloud) -> None:
     process = cloud.start("up", "--foreground", *LIGHT)
-    deadline = time.monotonic() + 120
-    while {row["health"] for row in cloud.status().values()} != {"up"}:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.5)
+    await_addresses(process)
+    assert {row["health"] for row in cloud.status().values()} == {"up"}
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0, process.stdout and process.stdout.read()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
     assert cloud.processes() == []
 
 
 def test_in_the_foreground_a_server_that_is_gone_ends_it_with_an_error_that_names_it(cloud: Cloud) -> None:
     process = cloud.start("up", "--foreground", *LIGHT)
-    deadline = time.monotonic() + 120
-    while cloud.status().get("gateway", {}).get("health") != "up":
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.5)
-    time.sleep(1)
+    await_addresses(process)
     os.kill(int(cloud.status()["gateway"]["pid"]), signal.SIGKILL)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1, output

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, StringConstraints
 
 Duration = Annotated[str, StringConstraints(pattern=r"^(\d+(us|ms|s|m|h))+$")]
 Volume = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*:/[^:]+(:ro)?$")]
@@ -43,10 +43,8 @@ class Service(_Strict):
     build: Build | None = None
     entrypoint: list[str] = []
     command: list[str] = []
-    # In YAML a number or a boolean is not a string; Compose takes strings, numbers and null, but no boolean.
-    environment: dict[
-        str, Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else None)]
-    ] = {}
+    # In YAML `on` or `5` is no string, and what a container gets is one: say so by quotes.
+    environment: dict[str, StrictStr] = {}
     network_mode: Annotated[str, StringConstraints(pattern=r"^service:[a-z-]+$")] | None = None
     restart: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
     stop_grace_period: Duration = "10s"
