@@ -19,7 +19,9 @@ def main(
     suite: Annotated[str | None, typer.Argument(help=f"One of {', '.join(SUITES)}; all by default.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only these files or tests of the suite.")] = None,
     jobs: Annotated[int, typer.Option(help="Tests side by side.")] = 2,
-    write: Annotated[bool, typer.Option("--write", help="Add new failures to the list, to be given a reason.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Add new failures to the list, to be given a reason; take mended ones off.")
+    ] = False,
 ) -> None:
     """Run peers' suites against the local cloud; fails when a test fails that is not on the list."""
     if suite is not None and suite not in SUITES:
@@ -38,9 +40,11 @@ def main(
                 f"passes now, take it off {KNOWN_FAILURES.name}/{name}.txt: {test}", soft_wrap=True, markup=False
             )
         broken = broken or bool(new) or bool(mended)
-        if write and new:
-            with (KNOWN_FAILURES / f"{name}.txt").open("a", encoding="utf-8") as file:
-                file.writelines(f"{test}  # \n" for test in new)
+        if write and (new or mended):
+            file = KNOWN_FAILURES / f"{name}.txt"
+            lines = file.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if line.split("  #")[0] not in mended]
+            file.write_text("\n".join([*kept, *(f"{test}  # " for test in new)]) + "\n", encoding="utf-8")
     console.print(shown)
     raise typer.Exit(1 if broken else 0)
 

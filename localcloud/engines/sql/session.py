@@ -89,6 +89,8 @@ class Session:
         self.in_transaction = False
         self.failed = False
         self.held_locks: list[Any] = []
+        self.changed: set[tuple[str, str]] = set()
+        """(schema, name) of the tables whose rows this transaction changed."""
         self.last_copy_count = 0
         self.last_unload_count = 0
         self.last_copy_id = -1
@@ -214,16 +216,21 @@ class Session:
     def begin(self) -> None:
         """Begin a transaction."""
         self.connection.execute("begin")
-        self.in_transaction, self.failed = True, False
+        self.in_transaction, self.failed, self.changed = True, False, set()
 
     def commit(self) -> None:
         """Commit; a failed transaction is rolled back, as PostgreSQL does."""
         failed, self.in_transaction, self.failed = self.failed, False, False
+        changed, self.changed = self.changed, set()
         try:
             if not failed:
                 self.connection.execute("commit")
         finally:
             self._release_locks()
+        if changed and not failed:
+            from localcloud.engines.sql.statements import materialized
+
+            materialized.follow(self, changed)
 
     def rollback(self) -> None:
         """Roll back. Nothing happens outside of a transaction."""

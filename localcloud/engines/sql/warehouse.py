@@ -84,6 +84,15 @@ class Warehouse:
             self._attach(path.stem)
         if not self.databases():
             self.create_database(DEFAULT_DATABASE)
+        self._catch_up_materialized_views()
+
+    def _catch_up_materialized_views(self) -> None:
+        from localcloud.engines.sql.statements import materialized
+
+        for name in self.databases():
+            session = self.open_session(SYSTEM_USER, name)
+            materialized.catch_up(session)
+            session.close()
 
     # Databases -----------------------------------------------------------------------------------------------------
 

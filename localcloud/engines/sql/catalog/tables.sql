@@ -46,6 +46,13 @@ create table if not exists pg_internal.view_uses (
     used_schema varchar not null,
     used_name varchar not null
 );
+create table if not exists pg_internal.materialized_views (
+    schema_name varchar not null,
+    view_name varchar not null,
+    statement varchar not null,  -- CREATE MATERIALIZED VIEW as it was given: clients read the attributes out of it
+    autorefresh boolean not null,
+    is_stale boolean not null
+);
 create table if not exists pg_internal.functions (
     schema_name varchar not null,
     function_name varchar not null,

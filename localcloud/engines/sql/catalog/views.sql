@@ -13,9 +13,10 @@ select
     t.table_oid as oid, t.schema_oid, t.schema_name, t.table_name as relation_name,
     coalesce(r.kind, 'table') as kind, coalesce(r.owner, 'rdsdb') as owner, t.column_count as natts,
     t.estimated_size as estimated_rows, r.diststyle, r.distkey, r.sortkeys, r.sort_style,
-    r.definition, t.comment, r.created
+    coalesce(m.statement, r.definition) as definition, t.comment, r.created
 from duckdb_tables() t
 left join pg_internal.relations r on r.schema_name = t.schema_name and r.relation_name = t.table_name
+left join pg_internal.materialized_views m on m.schema_name = t.schema_name and m.view_name = t.table_name
 where t.database_name = current_database() and not t.internal and t.schema_name not in ('pg_internal', 'main')
 union all
 select
@@ -57,6 +58,15 @@ from pg_internal.namespaces n left join redshift_system.main.users u on u.usenam
 union all select 11, 'pg_catalog', 1, null
 union all select 12, 'information_schema', 1, null;
 
+-- Redshift keeps the rows of a materialized view in a table of its own, which clients read the keys of.
+create or replace view pg_internal.visible_and_stored as
+select * from pg_internal.all_relations
+union all
+select * replace (
+    redshift_system.main.identifier_oid(schema_name || '.mv_tbl__' || relation_name || '__0') as oid,
+    'mv_tbl__' || relation_name || '__0' as relation_name, 'table' as kind, cast(null as varchar) as definition)
+from pg_internal.all_relations where kind = 'materialized';
+
 create or replace view pg_internal.pg_class as
 select
     r.oid, r.relation_name as relname, r.schema_oid as relnamespace, 0 as reltype,
@@ -72,11 +82,11 @@ select
         group by grantee) p) as varchar) as relacl,
     cast(case lower(r.diststyle) when 'key' then 1 when 'all' then 8 when 'auto' then 9 else 0 end as smallint)
         as reldiststyle
-from pg_internal.all_relations r left join redshift_system.main.users u on u.usename = r.owner;
+from pg_internal.visible_and_stored r left join redshift_system.main.users u on u.usename = r.owner;
 
 create or replace view pg_internal.pg_attribute as
 select
-    c.relation_oid as attrelid, c.column_name as attname, redshift_system.main.type_oid(c.declared_type) as atttypid,
+    s.oid as attrelid, c.column_name as attname, redshift_system.main.type_oid(c.declared_type) as atttypid,
     -1 as attstattarget, cast(-1 as smallint) as attlen, cast(c.ordinal as smallint) as attnum, 0 as attndims,
     redshift_system.main.type_modifier(c.declared_type) as atttypmod, not c.is_nullable as attnotnull,
     c.column_default is not null as atthasdef, false as attisdropped,
@@ -84,7 +94,13 @@ select
     cast(coalesce(list_position(r.sortkeys, c.column_name), 0) as integer) as attsortkeyord,
     cast(0 as integer) as attencodingtype
 from pg_internal.all_columns c
-left join pg_internal.relations r on r.schema_name = c.schema_name and r.relation_name = c.relation_name;
+left join pg_internal.relations r on r.schema_name = c.schema_name and r.relation_name = c.relation_name
+cross join lateral (
+    select c.relation_oid as oid
+    union all
+    select redshift_system.main.identifier_oid(c.schema_name || '.mv_tbl__' || c.relation_name || '__0')
+    where r.kind = 'materialized'
+) s;
 
 create or replace view pg_internal.pg_type as
 select * from (values
@@ -281,9 +297,12 @@ from pg_internal.privileges p left join redshift_system.main.users u on u.usenam
 where object_kind = 'schema';
 
 create or replace view pg_internal.stv_mv_info as
-select current_database() as db_name, schema_name as "schema", relation_name as name, 0 as updated_upto_xid,
-    'f' as is_stale, owner as owner_user_name, 1 as state, 'f' as autorefresh, 'f' as autorewrite
-from pg_internal.all_relations where kind = 'materialized';
+select current_database() as db_name, m.schema_name as "schema", m.view_name as name,
+    cast(0 as bigint) as updated_upto_xid, case when m.is_stale then 't' else 'f' end as is_stale,
+    r.owner as owner_user_name, 0 as state, case when m.autorefresh then 't' else 'f' end as autorefresh,
+    'f' as autorewrite
+from pg_internal.materialized_views m
+join pg_internal.relations r on r.schema_name = m.schema_name and r.relation_name = m.view_name;
 create or replace view pg_internal.svv_mv_info as
 select db_name as database_name, "schema" as schema_name, owner_user_name as user_name, name, is_stale, state,
     autorewrite, autorefresh

@@ -100,7 +100,8 @@ def forget(session: Session, schema: str, name: str) -> None:
     home = f'"{session.database}".pg_internal'
     for table in ("relations", "columns", "comments"):
         session.run(f"delete from {home}.{table} where schema_name = ? and relation_name = ?", [schema, name])  # noqa: S608
-    session.run(f"delete from {home}.view_uses where schema_name = ? and view_name = ?", [schema, name])  # noqa: S608
+    for table in ("view_uses", "materialized_views"):
+        session.run(f"delete from {home}.{table} where schema_name = ? and view_name = ?", [schema, name])  # noqa: S608
     session.run(
         f"delete from {home}.privileges where object_kind = 'table' and schema_name = ? and object_name = ?",  # noqa: S608
         [schema, name],
@@ -116,10 +117,12 @@ def rename(session: Session, table: Any, new: str) -> None:
     if kind == "temp":
         session.run(f'alter table "{table.name}" rename to "{new}"')
         return
+    if kind == "materialized":
+        raise SqlError("42809", f'"{table.name}" is a materialized view: it cannot be renamed')
     if kind_of(session, schema, new):
         raise SqlError("42P07", f'Relation "{new}" already exists')
     place = exp.table_(table.name, db=schema, catalog=session.database, quoted=True)
-    if kind in ("table", "materialized"):
+    if kind == "table":
         session.run(f'alter table {to_sql(place)} rename to "{new}"')
     elif kind == "view":
         session.run(f'alter view {to_sql(place)} rename to "{new}"')
@@ -153,7 +156,7 @@ def _retarget(session: Session, view_schema: str, view: str, old: tuple[str, str
             if not table.alias:
                 table.set("alias", exp.TableAlias(this=exp.to_identifier(old[1], quoted=True)))
             table.set("this", exp.to_identifier(new, quoted=True))
-    definition = tree.sql(dialect=WarehouseDialect, identify=True, normalize_functions=False)
+    definition = text_of(tree)
     session.run(
         f"update {home}.relations set definition = ? where schema_name = ? and relation_name = ?",  # noqa: S608
         [definition, view_schema, view],
@@ -186,3 +189,22 @@ def in_cte(table: Any) -> bool:
     from localcloud.engines.sql.translate import is_cte
 
     return is_cte(table)
+
+
+def text_of(query: Any) -> str:
+    """A query as Redshift SQL, all names quoted."""
+    return str(query.sql(dialect=WarehouseDialect, identify=True, normalize_functions=False))
+
+
+def record_view(session: Session, target: Any, kind: str, definition: str, used: list[tuple[str, str]]) -> None:
+    """Keep what DuckDB's catalog does not hold of a view: its kind, owner, Redshift text and what it rests on."""
+    home = f'"{session.database}".pg_internal'
+    session.run(
+        f"insert into {home}.relations values (?, ?, ?, ?, null, null, null, null, ?, now()::timestamp)",  # noqa: S608
+        [target.db, target.name, kind, session.user, definition],
+    )
+    for schema, name in used:
+        session.run(
+            f"insert into {home}.view_uses values (?, ?, ?, ?)",  # noqa: S608
+            [target.db, target.name, schema, name],
+        )

@@ -58,7 +58,17 @@ def plan_insert(session: Session, reader: TokenReader, arguments: list[Any]) -> 
     """INSERT INTO ... VALUES or a query, with declared lengths held."""
     tree = translated(session, reader.sql, arguments)
     hold_lengths(session, tree)
-    return Plan("INSERT", action=lambda: session.run(to_sql(tree)))
+    return _changing(session, "INSERT", tree)
+
+
+def _changing(session: Session, tag: str, tree: Any) -> Plan:
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+
+    def action() -> int | None:
+        will_change(session, target)
+        return session.run(to_sql(tree))
+
+    return Plan(tag, action=action)
 
 
 def plan_change(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
@@ -70,7 +80,7 @@ def plan_change(session: Session, reader: TokenReader, arguments: list[Any]) -> 
     if words[0] == "merge" and reader.sql.lower().rstrip().endswith("duplicates"):
         raise unsupported("MERGE ... REMOVE DUPLICATES")
     tree = translated(session, sql, arguments)
-    return Plan(words[0].upper(), action=lambda: session.run(to_sql(tree)))
+    return _changing(session, words[0].upper(), tree)
 
 
 def plan_truncate(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
@@ -82,6 +92,7 @@ def plan_truncate(session: Session, reader: TokenReader, arguments: list[Any]) -
     table = exp.table_(name.name, db=name.schema, catalog=name.database, quoted=True)
 
     def action() -> None:
+        will_change(session, table)
         session.run(f"delete from {to_sql(table)}")  # noqa: S608 the name is quoted
         if session.in_transaction:
             session.commit()
@@ -158,6 +169,21 @@ def locate(session: Session, table: Any) -> tuple[str, str] | None:
         if found:
             return candidate, name
     return None
+
+
+def will_change(session: Session, table: Any) -> None:
+    """Note that the running statement changes the rows of a table. Raises SqlError (42809) for a view."""
+    place = locate(session, table)
+    if place is None:
+        return
+    row = session.connection.execute(
+        f'select kind from "{session.database}".pg_internal.relations '  # noqa: S608
+        "where schema_name = ? and relation_name = ?",
+        list(place),
+    ).fetchone()
+    if row and row[0] == "materialized":
+        raise SqlError("42809", f'cannot change materialized view "{place[1]}"', hint="Change its tables; REFRESH it.")
+    session.changed.add(place)
 
 
 def column_limits(session: Session, table: Any) -> dict[str, int]:

@@ -13,7 +13,7 @@ from localcloud.engines.sql.errors import SqlError, syntax_error, unsupported
 from localcloud.engines.sql.session import Plan
 from localcloud.engines.sql.statements import dependents
 from localcloud.engines.sql.statements.columns import ColumnDefinition, read_column, read_column_type
-from localcloud.engines.sql.statements.queries import all_columns, locate, single_expression
+from localcloud.engines.sql.statements.queries import all_columns, locate, single_expression, will_change
 from localcloud.engines.sql.tokens import Name, TokenReader
 from localcloud.engines.sql.translate import bind, to_sql, translate
 
@@ -199,6 +199,11 @@ def _target(session: Session, name: Name, temporary: bool) -> Any:
     return exp.table_(name.name, db=schema, catalog=name.database or session.database, quoted=True)
 
 
+def creation_place(session: Session, name: Name) -> Any:
+    """Where CREATE puts a relation: the schema that was named, else the first of the search path that is there."""
+    return exp.table_(name.name, db=name.schema or _creation_schema(session), catalog=session.database, quoted=True)
+
+
 def _creation_schema(session: Session) -> str:
     for schema in session.settings.schemas():
         if session.connection.execute(
@@ -325,11 +330,12 @@ def plan_alter(session: Session, reader: TokenReader, arguments: list[Any]) -> P
         owner = reader.identifier()
         return Plan("ALTER TABLE", action=lambda: _update(session, table, "owner", owner))
     if reader.accept("alter"):
-        return _alter_part(session, reader, table)
+        return alter_part(session, reader, table)
     raise unsupported(f"ALTER TABLE ... {' '.join(reader.words(2)).upper()}")
 
 
-def _alter_part(session: Session, reader: TokenReader, table: Any) -> Plan:
+def alter_part(session: Session, reader: TokenReader, table: Any) -> Plan:
+    """ALTER ... ALTER: distribution, sort keys, encodings and lengths."""
     if reader.accept("diststyle"):
         style = reader.identifier()
         key = reader.identifier() if reader.accept("distkey") else None
@@ -427,6 +433,8 @@ def _append(session: Session, reader: TokenReader, table: Any) -> Plan:
             raise SqlError("42703", f"columns only in {source.name}: {sorted(set(have) - set(want))}; see IGNOREEXTRA")
         if set(want) - set(have) and not fill:
             raise SqlError("42703", f"columns only in {table.name}: {sorted(set(want) - set(have))}; see FILLTARGET")
+        will_change(session, table)
+        will_change(session, source)
         names = ", ".join(f'"{name}"' for name in want if name in have)
         count = session.run(f"insert into {to_sql(table)} ({names}) select {names} from {to_sql(source)}")  # noqa: S608
         session.run(f"delete from {to_sql(source)}")  # noqa: S608

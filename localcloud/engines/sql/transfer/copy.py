@@ -27,7 +27,7 @@ def run(session: Session, lake: Lake, name: Name, columns: list[str], source: st
     Raises SqlError: 42501 without permission, XX000 when there is no object, 22P02 and 22001 for a value that does not
     fit, with file and column.
     """
-    from localcloud.engines.sql.statements.queries import all_columns, bounded, column_limits
+    from localcloud.engines.sql.statements.queries import all_columns, bounded, column_limits, will_change
 
     if options.max_errors:
         raise unsupported("COPY ... MAXERROR", hint="Without it a COPY fails at the first bad row.")
@@ -66,6 +66,7 @@ def run(session: Session, lake: Lake, name: Name, columns: list[str], source: st
         return 0
     targets = ", ".join(to_sql(exp.to_identifier(column, quoted=True)) for column in wanted)
     statement = f"insert into {to_sql(table)} ({targets}) select {', '.join(projections)} from {reader}"  # noqa: S608
+    will_change(session, table)
     try:
         count = session.run(statement) or 0
     except duckdb.Error as error:
