@@ -12,7 +12,7 @@ from typing import Any
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 
-from localcloud.engines.sql.errors import syntax_error
+from localcloud.engines.sql.errors import SqlError, syntax_error
 from localcloud.engines.sql.tokens import StatementTokenizer
 
 _SYNTAX_OF_ITS_OWN = ("CAST", "TRY_CAST", "CONVERT", "EXTRACT", "TRIM", "POSITION", "SUBSTRING", "OVERLAY")
@@ -35,17 +35,21 @@ def parse(sql: str) -> Any:
     try:
         statements = WarehouseDialect().parse(sql, error_level=ErrorLevel.IMMEDIATE)
     except (ParseError, TokenError) as error:
-        raise syntax_error(f"syntax error: {_short(error)}") from error
+        raise _syntax_error(error) from error
     found = [statement for statement in statements if statement is not None]
     if len(found) != 1:
         raise syntax_error("syntax error: expected one statement")
     return found[0]
 
 
-def _short(error: Exception) -> str:
+def _syntax_error(error: Exception) -> SqlError:
+    """PostgreSQL's words for where it stopped, and the parser's for why."""
     details = getattr(error, "errors", None)
-    if details:
-        first = details[0]
-        near = f"{first.get('start_context', '')}{first.get('highlight', '')}"[-80:].strip()
-        return f'{first.get("description", "").rstrip(".")} at or near "{near}" (line {first.get("line")})'
-    return str(error)
+    if not details:
+        return syntax_error(f"syntax error: {error}")
+    first = details[0]
+    before = f"{first.get('start_context', '')}{first.get('highlight', '')}"[-80:].strip()
+    return syntax_error(
+        f'syntax error at or near "{str(first.get("highlight", "")).strip()}"',
+        detail=f"{first.get('description', '').rstrip('.')}, at the end of: {before} (line {first.get('line')})",
+    )

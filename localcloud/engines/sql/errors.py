@@ -23,9 +23,9 @@ def unsupported(what: str, *, hint: str = "") -> SqlError:
     return SqlError("0A000", f"{what} is not supported by this warehouse", hint=hint)
 
 
-def syntax_error(message: str) -> SqlError:
+def syntax_error(message: str, *, detail: str = "") -> SqlError:
     """The error for a statement that cannot be parsed (SQLSTATE 42601)."""
-    return SqlError("42601", message)
+    return SqlError("42601", message, detail=detail)
 
 
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
@@ -36,6 +36,7 @@ _MISSING_COLUMN = re.compile(
     r"|Referenced table \"([^\"]+)\" not found|Column with name (\S+) does not exist"
 )
 _EXISTS = re.compile(r"(Table|View|Schema) with name \"?([^\"\s]+?)\"? already exists")
+_NULL = re.compile(r"NOT NULL constraint failed: \S+\.([^.\s]+)")
 _CONFLICT = re.compile(r"conflict|write-write|Catalog write-write", re.IGNORECASE)
 
 
@@ -62,7 +63,9 @@ def from_duckdb(error: duckdb.Error) -> SqlError:
     if isinstance(error, duckdb.ParserException):
         return syntax_error(message)
     if isinstance(error, duckdb.ConstraintException):
-        return SqlError("23502" if "NOT NULL" in text else "23505", message)
+        if found := _NULL.search(text):
+            return SqlError("23502", f"Cannot insert a NULL value into column {found[1]}")
+        return SqlError("23505", message)
     if isinstance(error, duckdb.TransactionException):
         if is_conflict(error):
             return SqlError("40001", f"1023: serializable isolation violation on table: {message}")

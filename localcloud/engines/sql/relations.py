@@ -105,13 +105,21 @@ class SessionRelations:
         ).fetchall()
         return rows[0] if rows else None
 
-    def user_function(self, name: str) -> str | None:
-        """The DuckDB macro behind a function of the user's, or None."""
-        rows = self._session.connection.execute(
-            f'select macro_name from "{self._session.database}".pg_internal.functions where function_name = ?',  # noqa: S608
-            [name],
-        ).fetchall()
-        return f'"{self._session.database}".pg_internal.{rows[0][0]}' if rows else None
+    def user_function(self, schema: str | None, name: str) -> str | None:
+        """The DuckDB macro behind a function of the user's, of the search path without a schema; or None."""
+        home = f'"{self._session.database}".pg_internal'
+        for candidate in [schema] if schema else self._session.settings.schemas():
+            row = self._session.connection.execute(
+                f"select macro_name from {home}.functions where schema_name = ? and function_name = ?",  # noqa: S608
+                [candidate, name],
+            ).fetchone()
+            if row:
+                return f"{home}.{row[0]}"
+        return None
+
+    def setting(self, name: str) -> str:
+        """The value of a parameter of the session. Raises SqlError (42704)."""
+        return self._session.settings.show(name)
 
     def types_of(self, query: str) -> list[str] | None:
         """The engine's types of a DuckDB query's columns; None when it cannot be bound."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _DEFAULTS = {
     "search_path": '"$user", public',
     "timezone": "UTC",
-    "query_group": "unset",
+    "query_group": "default",
     "client_encoding": "UTF8",
     "datestyle": "ISO, MDY",
     "extra_float_digits": "0",

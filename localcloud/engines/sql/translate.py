@@ -47,8 +47,11 @@ class Relations(Protocol):
     def replacement(self, table: Any) -> Any | None:
         """The query that stands for a late-binding view or an external table, translated; None for other relations."""
 
-    def user_function(self, name: str) -> str | None:
-        """The DuckDB macro of a function of the user's, or None."""
+    def user_function(self, schema: str | None, name: str) -> str | None:
+        """The DuckDB macro of a function of the user's, of the search path without a schema; or None."""
+
+    def setting(self, name: str) -> str:
+        """The value of a parameter of the session. Raises SqlError (42704)."""
 
     def types_of(self, query: str) -> list[str] | None:
         """The engine's types of a DuckDB query's columns; None when it cannot be bound. Changes nothing."""
@@ -200,19 +203,25 @@ def _rewrite(node: Any, scope: Scope) -> Any:
 
 
 def _function(node: Any, scope: Scope) -> Any:
-    name = str(node.this).lower()
+    name = (node.name if isinstance(node.this, exp.Identifier) else str(node.this)).lower()
     if name.startswith("redshift_system."):
         return node
     if not node.expressions and name in scope.values:
         return exp.Literal.string(scope.values[name])
     if name in ("pg_terminate_backend", "pg_cancel_backend"):
         return _end_session(name, node, scope)
+    if name == "current_setting" and len(node.expressions) == 1:
+        return exp.Literal.string(scope.relations.setting(_literal_text(name, node.expressions[0])))
+    if name in _PRIVILEGES and len(node.expressions) in (2, 3):
+        grantee = [] if len(node.expressions) == 3 else [exp.Literal.string(scope.user)]
+        macro = f'"{scope.values["current_database"]}".pg_internal.{name}'
+        return functions.call(macro, *grantee, *node.expressions)
     if isinstance(node.parent, exp.Table) and name == "generate_series":
         return functions.call(name, *node.expressions)
     translated = functions.translate(name, list(node.expressions))
     if translated is not None:
         return translated
-    own = scope.relations.user_function(name)
+    own = scope.relations.user_function(_schema_of(node), name)
     if own is not None:
         return functions.call(own, *node.expressions)
     raise SqlError(
@@ -220,6 +229,23 @@ def _function(node: Any, scope: Scope) -> Any:
         f"function {name} does not exist",
         hint="Either Redshift has no such function or this warehouse does not support it.",
     )
+
+
+_PRIVILEGES = ("has_table_privilege", "has_schema_privilege", "has_database_privilege")
+
+
+def _literal_text(function: str, argument: Any) -> str:
+    if not (isinstance(argument, exp.Literal) and argument.is_string):
+        raise unsupported(f"{function} of something that is not a literal")
+    return str(argument.this)
+
+
+def _schema_of(function: Any) -> str | None:
+    """The schema of ``schema.function(...)`` or ``database.schema.function(...)``."""
+    dot = function.parent
+    if not isinstance(dot, exp.Dot) or dot.expression is not function:
+        return None
+    return str((dot.this.expression if isinstance(dot.this, exp.Dot) else dot.this).name).lower()
 
 
 def _end_session(name: str, node: Any, scope: Scope) -> Any:
@@ -324,6 +350,10 @@ def _cast_to_name(node: Any, name: str) -> Any:
 
 
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?=$|\s)")
+_WITH_OFFSET = re.compile(
+    r"(\d{4}-\d{1,2}-\d{1,2}[ t]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*(?:[+-]\d{1,2}(?::?\d{2})?|z|utc)"
+)
 
 
 def _datetime_literal(node: Any, name: str) -> Any:
@@ -331,9 +361,21 @@ def _datetime_literal(node: Any, name: str) -> Any:
     if text in ("now", "today"):
         now = functions.translate("getdate", [])
         return exp.Cast(this=now, to=exp.DataType.build(name if text == "now" else "DATE"))
-    if found := _COMPACT.fullmatch(text):
-        node.set("this", exp.Literal.string("-".join(found.groups())))
+    node.set("this", exp.Literal.string(datetime_text(str(node.this.this), name)))
     return node
+
+
+def datetime_text(text: str, name: str) -> str:
+    """A date or time as Redshift reads it (``20230901``, ``9/1/2023``, an offset that a TIMESTAMP drops), in ISO."""
+    bare = text.strip().lower()
+    if found := _COMPACT.fullmatch(bare):
+        return "-".join(found.groups())
+    if found := _MONTH_FIRST.match(bare):
+        month, day, year = found.groups()
+        return f"{year}-{month:0>2}-{day:0>2}{bare[found.end() :]}"
+    if name == "TIMESTAMP" and (found := _WITH_OFFSET.fullmatch(bare)):
+        return found[1]
+    return text
 
 
 def _like(node: Any, scope: Scope) -> Any:

@@ -131,7 +131,7 @@ class Warehouse:
         cursor = self._cursor()
         cursor.execute(f'use "{name}".main')
         cursor.execute("set variable search_path = 'public'")
-        for file in ("tables.sql", "views.sql"):
+        for file in ("tables.sql", "views.sql", "privileges.sql"):
             self._run_script("catalog", file, cursor)
         cursor.close()
 

@@ -146,3 +146,20 @@ def test_nulls_sort_as_the_largest(run: Run) -> None:
 def test_unnamed_columns_are_named_as_redshift_does(session: Any) -> None:
     columns = session.describe(session.plan("select count(*), 1, 'a'::varchar, max(2), current_date, lower('A')"))
     assert [column.name for column in columns] == ["count", "?column?", "varchar", "max", "date", "lower"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "weeks"),
+    [("2019-12-31", "2019-12-27", -1), ("2019-12-31", "2019-12-30", 0), ("2019-12-31", "2020-01-02", 0),
+     ("2019-12-31", "2020-01-06", 1), ("2009-01-01", "2009-12-31", 52)],
+)  # fmt: skip
+def test_datediff_counts_the_mondays_between(run: Run, first: str, second: str, weeks: int) -> None:
+    assert run(f"select datediff(week, date '{first}', timestamp '{second} 23:59')") == [(weeks,)]
+
+
+def test_dates_are_read_as_redshift_reads_them(run: Run) -> None:
+    run("create table public.dated (e timestamp, d date)")
+    run("insert into public.dated values ('9/1/2023 04:05', '20230901'), ('2023-09-01 04:05:00+02', '09/01/2023')")
+    at, day = datetime(2023, 9, 1, 4, 5), date(2023, 9, 1)
+    assert run("select e, d from public.dated") == [(at, day), (at, day)]
+    assert run("select timestamp '2023-09-01 04:05:00-0', cast('09/01/2023' as date) as d") == [(at, day)]

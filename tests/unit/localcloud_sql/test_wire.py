@@ -213,3 +213,59 @@ def test_files_of_the_machine_cannot_be_read(connect: Any) -> None:
         with pytest.raises(psycopg2.Error), connection.cursor() as cursor:
             cursor.execute(f"select * from {source}")  # noqa: S608
     connection.close()
+
+
+def test_privileges_are_those_of_grants_groups_and_owners(connect: Any) -> None:
+    connection = connect()
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "create user reader password 'Reader123'; create user writer password 'Writer123'; create group writers;"
+            "alter group writers add user writer; create schema granted; create table granted.t (a int);"
+            "grant select on granted.t to reader; grant insert on granted.t to group writers;"
+            "grant usage on schema granted to reader"
+        )
+        cursor.execute(
+            "select u.usename, p.name from pg_user u cross join (select 'select' as name union all select 'insert') p "
+            'where has_table_privilege(u.usename, \'"dev"."granted"."t"\', p.name) and not u.usesuper order by 1'
+        )
+        assert cursor.fetchall() == [("reader", "select"), ("writer", "insert")]
+        cursor.execute(
+            "select has_table_privilege('granted.t', 'delete'), has_schema_privilege('reader', 'granted', 'usage'), "
+            "has_schema_privilege('writer', 'granted', 'usage'), has_database_privilege('writer', 'dev', 'create')"
+        )
+        assert cursor.fetchall() == [(True, True, False, False)]
+    connection.close()
+
+
+def test_functions_are_found_by_their_schema(connect: Any) -> None:
+    connection = connect()
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for schema, factor in (("doubles", 2), ("trebles", 3)):
+            cursor.execute(
+                f"create schema {schema}; create function {schema}.times(int) returns int immutable "
+                f"as $$ select $1 * {factor} $$ language sql"
+            )
+        cursor.execute('select doubles.times(5), "dev"."trebles"."times"(5), pg_catalog.lower(\'X\')')
+        assert cursor.fetchall() == [(10, 15, "x")]
+        cursor.execute("set search_path to trebles; select times(5)")
+        assert cursor.fetchall() == [(15,)]
+        cursor.execute("set query_group to nightly; select current_setting('query_group')")
+        assert cursor.fetchall() == [("nightly",)]
+    connection.close()
+
+
+def test_inserts_are_in_the_query_history_under_the_name_of_now(connect: Any) -> None:
+    connection = connect()
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("create table public.fresh as select 1 as a; alter table public.fresh rename to fresher")
+        cursor.execute("create table public.never (a int)")
+        cursor.execute(
+            "select c.relname, max(d.start_time) > getdate() - interval '1 hour' from pg_class c "
+            "join sys_query_detail d on d.table_id = c.oid where d.step_name = 'insert' "
+            "and c.relname in ('fresh', 'fresher', 'never') group by 1"
+        )
+        assert cursor.fetchall() == [("fresher", True)]
+    connection.close()

@@ -81,13 +81,4 @@ create macro redshift_system.main.pg_encoding_to_char (e) as 'UTF8';
 create macro redshift_system.main.pg_get_expr (expression, relation_oid) as expression;
 create macro redshift_system.main.quote_ident (name) as case
     when regexp_full_match(name, '[a-z_][a-z0-9_]*') then name else '"' || replace(name, '"', '""') || '"' end;
-create macro redshift_system.main.has_table_privilege
-    (relation, privilege) as true,
-    (grantee, relation, privilege) as true;
-create macro redshift_system.main.has_database_privilege
-    (database_name, privilege) as true,
-    (grantee, database_name, privilege) as true;
-create macro redshift_system.main.has_schema_privilege
-    (schema_name, privilege) as true,
-    (grantee, schema_name, privilege) as true;
 create macro redshift_system.main.array_to_string (items, separator) as array_to_string(items, separator);

@@ -53,6 +53,13 @@ create table if not exists pg_internal.materialized_views (
     autorefresh boolean not null,
     is_stale boolean not null
 );
+create table if not exists pg_internal.insert_steps (  -- of the last 7 days, as long as Redshift keeps its history
+    schema_name varchar not null,
+    relation_name varchar not null,
+    username varchar not null,
+    start_time timestamp not null
+);
+delete from pg_internal.insert_steps where start_time < now()::timestamp - interval 7 day;
 create table if not exists pg_internal.functions (
     schema_name varchar not null,
     function_name varchar not null,

@@ -307,6 +307,12 @@ create or replace view pg_internal.svv_mv_info as
 select db_name as database_name, "schema" as schema_name, owner_user_name as user_name, name, is_stale, state,
     autorewrite, autorefresh
 from pg_internal.stv_mv_info;
+create or replace view pg_internal.sys_query_detail as
+select coalesce(u.usesysid, 1) as user_id, 'insert' as step_name, cast(r.oid as integer) as table_id,
+    current_database() || '.' || i.schema_name || '.' || i.relation_name as table_name, i.start_time
+from pg_internal.insert_steps i
+join pg_internal.all_relations r on r.schema_name = i.schema_name and r.relation_name = i.relation_name
+left join redshift_system.main.users u on u.usename = i.username;
 create or replace view pg_internal.stl_load_errors as select * from pg_internal.load_errors;
 create or replace view pg_internal.stv_recents as
 select 0 as userid, '' as status, now()::timestamp as starttime, 0 as duration, '' as user_name, '' as db_name,

@@ -55,7 +55,10 @@ create macro redshift_system.main.date_trunc
 
 create macro redshift_system.main.date_diff
     (part, a time, b time) as date_diff(part, a, b),
-    (part, a, b) as date_diff(part, cast(a as timestamp), cast(b as timestamp));
+    -- The engine counts whole weeks here; Redshift counts the Mondays between.
+    (part, a, b) as case when part = 'week'
+        then date_diff('day', date_trunc('week', cast(a as timestamp)), date_trunc('week', cast(b as timestamp))) // 7
+        else date_diff(part, cast(a as timestamp), cast(b as timestamp)) end;
 
 create macro redshift_system.main.to_char
     (v date, number_format, date_format) as strftime(v, date_format),

@@ -135,8 +135,6 @@ NATIVE = frozenset(
         "percentile_disc",
         "trim",
         "position",
-        "has_schema_privilege",
-        "current_setting",
         "array_length",
     ]
 )
@@ -193,8 +191,6 @@ _MACROS = frozenset(
         "sha2",
         "strtol",
         "format_type",
-        "has_table_privilege",
-        "has_database_privilege",
         "current_schemas",
         "pg_get_userbyid",
         "obj_description",

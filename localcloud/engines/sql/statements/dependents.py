@@ -98,7 +98,7 @@ def _drop(session: Session, schema: str, name: str, kind: str, cascade: bool) ->
 def forget(session: Session, schema: str, name: str) -> None:
     """Remove what is kept of a relation."""
     home = f'"{session.database}".pg_internal'
-    for table in ("relations", "columns", "comments"):
+    for table in ("relations", "columns", "comments", "insert_steps"):
         session.run(f"delete from {home}.{table} where schema_name = ? and relation_name = ?", [schema, name])  # noqa: S608
     for table in ("view_uses", "materialized_views"):
         session.run(f"delete from {home}.{table} where schema_name = ? and view_name = ?", [schema, name])  # noqa: S608
@@ -128,7 +128,8 @@ def rename(session: Session, table: Any, new: str) -> None:
         session.run(f'alter view {to_sql(place)} rename to "{new}"')
     home = f'"{session.database}".pg_internal'
     for kept, column in (("relations", "relation_name"), ("columns", "relation_name"), ("view_uses", "view_name"),
-                         ("privileges", "object_name"), ("comments", "relation_name")):  # fmt: skip
+                         ("privileges", "object_name"), ("comments", "relation_name"),
+                         ("insert_steps", "relation_name")):  # fmt: skip
         session.run(
             f"update {home}.{kept} set {column} = ? where schema_name = ? and {column} = ?",  # noqa: S608
             [new, schema, table.name],

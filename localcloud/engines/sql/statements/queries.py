@@ -11,7 +11,7 @@ from localcloud.engines.sql.errors import SqlError, syntax_error, unsupported
 from localcloud.engines.sql.functions import translation as functions
 from localcloud.engines.sql.session import Plan
 from localcloud.engines.sql.tokens import TokenReader
-from localcloud.engines.sql.translate import bind, to_sql, translate
+from localcloud.engines.sql.translate import bind, datetime_text, to_sql, translate
 
 if TYPE_CHECKING:
     from localcloud.engines.sql.session import Session
@@ -58,6 +58,7 @@ def plan_insert(session: Session, reader: TokenReader, arguments: list[Any]) -> 
     """INSERT INTO ... VALUES or a query, with declared lengths held."""
     tree = translated(session, reader.sql, arguments)
     hold_lengths(session, tree)
+    _read_datetimes(session, tree)
     return _changing(session, "INSERT", tree)
 
 
@@ -65,7 +66,7 @@ def _changing(session: Session, tag: str, tree: Any) -> Plan:
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
 
     def action() -> int | None:
-        will_change(session, target)
+        will_change(session, target, inserts=tag in ("INSERT", "MERGE"))
         return session.run(to_sql(tree))
 
     return Plan(tag, action=action)
@@ -140,6 +141,20 @@ def hold_lengths(session: Session, tree: Any) -> None:
     source.replace(exp.Select(expressions=projections).from_(inner))
 
 
+def _read_datetimes(session: Session, tree: Any) -> None:
+    """Write the dates and times among the VALUES of an INSERT as the engine reads them."""
+    source = tree.expression
+    if not isinstance(source, exp.Values):
+        return
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    types = dict(all_columns(session, target))
+    order = [c.name for c in tree.this.expressions] if isinstance(tree.this, exp.Schema) else list(types)
+    for row in source.expressions:
+        for column, value in zip(order, row.expressions if isinstance(row, exp.Tuple) else (), strict=False):
+            if types.get(column) in ("DATE", "TIMESTAMP") and isinstance(value, exp.Literal) and value.is_string:
+                value.replace(exp.Literal.string(datetime_text(str(value.this), types[column])))
+
+
 def bounded(value: Any, limit: int) -> Any:
     """``value`` as text of at most ``limit`` bytes, or an error when it is longer."""
     text = exp.Cast(this=value, to=exp.DataType.build("VARCHAR"))
@@ -171,19 +186,29 @@ def locate(session: Session, table: Any) -> tuple[str, str] | None:
     return None
 
 
-def will_change(session: Session, table: Any) -> None:
+def will_change(session: Session, table: Any, *, inserts: bool = False) -> None:
     """Note that the running statement changes the rows of a table. Raises SqlError (42809) for a view."""
     place = locate(session, table)
     if place is None:
         return
+    home = f'"{session.database}".pg_internal'
     row = session.connection.execute(
-        f'select kind from "{session.database}".pg_internal.relations '  # noqa: S608
-        "where schema_name = ? and relation_name = ?",
+        f"select kind from {home}.relations where schema_name = ? and relation_name = ?",  # noqa: S608
         list(place),
     ).fetchone()
     if row and row[0] == "materialized":
         raise SqlError("42809", f'cannot change materialized view "{place[1]}"', hint="Change its tables; REFRESH it.")
     session.changed.add(place)
+    if inserts:
+        note_insert(session, place)
+
+
+def note_insert(session: Session, place: tuple[str, str]) -> None:
+    """Keep that rows are inserted into a table now, for SYS_QUERY_DETAIL: dbt reads a table's age out of it."""
+    session.run(
+        f'insert into "{session.database}".pg_internal.insert_steps values (?, ?, ?, now()::timestamp)',  # noqa: S608
+        [*place, session.user],
+    )
 
 
 def column_limits(session: Session, table: Any) -> dict[str, int]:

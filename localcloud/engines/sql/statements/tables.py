@@ -13,7 +13,7 @@ from localcloud.engines.sql.errors import SqlError, syntax_error, unsupported
 from localcloud.engines.sql.session import Plan
 from localcloud.engines.sql.statements import dependents
 from localcloud.engines.sql.statements.columns import ColumnDefinition, read_column, read_column_type
-from localcloud.engines.sql.statements.queries import all_columns, locate, single_expression, will_change
+from localcloud.engines.sql.statements.queries import all_columns, locate, note_insert, single_expression, will_change
 from localcloud.engines.sql.tokens import Name, TokenReader
 from localcloud.engines.sql.translate import bind, to_sql, translate
 
@@ -256,6 +256,7 @@ def create_from_query(
         count = session.run(f"create {kind} {to_sql(target)}{columns} as {to_sql(translated)}")
         if not temporary:
             record(session, target.db, target.name, attributes or TableAttributes(), [])
+            note_insert(session, (target.db, target.name))
         return count
 
     return Plan("SELECT", action=action)
@@ -433,7 +434,7 @@ def _append(session: Session, reader: TokenReader, table: Any) -> Plan:
             raise SqlError("42703", f"columns only in {source.name}: {sorted(set(have) - set(want))}; see IGNOREEXTRA")
         if set(want) - set(have) and not fill:
             raise SqlError("42703", f"columns only in {table.name}: {sorted(set(want) - set(have))}; see FILLTARGET")
-        will_change(session, table)
+        will_change(session, table, inserts=True)
         will_change(session, source)
         names = ", ".join(f'"{name}"' for name in want if name in have)
         count = session.run(f"insert into {to_sql(table)} ({names}) select {names} from {to_sql(source)}")  # noqa: S608

@@ -66,7 +66,7 @@ def run(session: Session, lake: Lake, name: Name, columns: list[str], source: st
         return 0
     targets = ", ".join(to_sql(exp.to_identifier(column, quoted=True)) for column in wanted)
     statement = f"insert into {to_sql(table)} ({targets}) select {', '.join(projections)} from {reader}"  # noqa: S608
-    will_change(session, table)
+    will_change(session, table, inserts=True)
     try:
         count = session.run(statement) or 0
     except duckdb.Error as error:
