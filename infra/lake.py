@@ -67,6 +67,12 @@ class Lake(Construct):
                     expiration=cdk.Duration.days(90),
                     noncurrent_version_expiration=cdk.Duration.days(1),
                 ),
+                s3.LifecycleRule(
+                    id="athena-expires",
+                    prefix="athena/",
+                    expiration=cdk.Duration.days(30),
+                    noncurrent_version_expiration=cdk.Duration.days(1),
+                ),
                 s3.LifecycleRule(id="uploads-abort", abort_incomplete_multipart_upload_after=cdk.Duration.days(7)),
             ],
         )

@@ -9,6 +9,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from cdap.config import AppflowSource, DmsSource, Environment, Source
+from infra.analysis import Analysis
 from infra.lake import Lake
 from infra.network import Network
 from infra.orchestration import Orchestration
@@ -19,7 +20,7 @@ from infra.warehouse import DATABASE, Warehouse
 
 
 class PlatformStack(cdk.Stack):
-    """Network, lake, replication, warehouse, search index, roles; their names under `/cdap/`."""
+    """Network, lake, replication, warehouse, search index, Athena, roles; their names under `/cdap/`."""
 
     def __init__(
         self, scope: Construct, id: str, *, environment: Environment, sources: Mapping[str, Source], account: str
@@ -35,6 +36,7 @@ class PlatformStack(cdk.Stack):
         self.network = Network(self, "Network", zones=environment.availability_zones, region=environment.region)
         lake = Lake(self, "Lake", retain=environment.retain, raw_days=environment.raw_days)
         self.orchestration = Orchestration(self, "Orchestration", lake=lake, alerts_email=environment.alerts_email)
+        analysis = Analysis(self, "Analysis", lake=lake, scan_limit=environment.athena_scan_limit)
         replication = Replication(
             self,
             "Replication",
@@ -82,6 +84,8 @@ class PlatformStack(cdk.Stack):
                 "warehouse/sslmode": environment.warehouse.sslmode,
                 "warehouse/role_arn": warehouse.role.role_arn,
                 "search/endpoint": search.endpoint,
+                "athena/workgroup": analysis.workgroup.name,
+                "athena/role_arn": analysis.analyst.role_arn,
                 "airflow/role_arn": self.orchestration.role.role_arn,
                 "alerts/topic_arn": self.orchestration.alerts.topic_arn,
                 **{f"dms/{name}/task_arn": task.ref for name, task in replication.tasks.items()},

@@ -55,6 +55,8 @@ class Environment(_Strict):
     raw_days: Annotated[int, Field(ge=1)]
     log_days: Annotated[int, Field(ge=1)]
     alerts_email: str | None = None
+    athena_scan_limit: Annotated[int, Field(ge=1)] = 100
+    """GiB that one Athena query may read."""
     warehouse: WarehouseSize
     search: SearchSize
     replication: ReplicationSize

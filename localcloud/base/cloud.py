@@ -20,6 +20,9 @@ from localcloud.base.errors import AwsError
 
 log = logging.getLogger("localcloud.cloud")
 
+caller_key: contextvars.ContextVar[str | None] = contextvars.ContextVar("caller_key", default=None)
+"""The access key that the current request was signed with; background work started by the request has it too."""
+
 
 class ServerEndpoint(BaseModel):
     """Where one of the machine's servers listens, and as whom to log in."""
@@ -75,6 +78,10 @@ class Identity(Protocol):
 
     def authorize(
         self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
+    ) -> None: ...
+
+    def authorize_key(
+        self, access_key_id: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
     ) -> None: ...
 
     def authorize_service(
@@ -140,6 +147,16 @@ class Cloud:
         Raises :class:`AwsError` (AccessDenied) naming action, resource and role.
         """
         self._identity.authorize(role_arn, action, resources, context)
+
+    def authorize_caller(self, action: str, resources: list[str], context: Mapping[str, str] | None = None) -> None:
+        """Check that whoever made the current request may do ``action``, for services that work with its rights.
+
+        Raises :class:`AwsError` (AccessDenied) naming principal, action and resource.
+        """
+        key = caller_key.get()
+        if key is None:
+            raise AwsError("AccessDenied", f"nobody asked for {action} on {', '.join(resources)}", 403)
+        self._identity.authorize_key(key, action, resources, context)
 
     def authorize_service(
         self, service_principal: str, action: str, resource: str, context: Mapping[str, str] | None = None

@@ -73,10 +73,19 @@ class MiniStackIdentity:
 
         Raises AccessDenied naming action, resource, role.
         """
+        self._enforce_key(self._evaluation_key(self.role(role_arn), role_arn), role_arn, action, resources, context)
+
+    def authorize_key(
+        self, access_key_id: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
+    ) -> None:
+        """Evaluate the policies of an access key's principal, as :meth:`authorize` does for a role."""
+        self._enforce_key(access_key_id, None, action, resources, context)
+
+    def _enforce_key(
+        self, key: str, name: str | None, action: str, resources: list[str], context: Mapping[str, str] | None
+    ) -> None:
         from ministack import app
 
-        role = self.role(role_arn)
-        key = self._evaluation_key(role, role_arn)
         service = action.partition(":")[0]
         # A question of this machine's own processes is as secure as a request: see the same patch for requests.
         app.pin_request_origin("127.0.0.1", True)
@@ -92,7 +101,8 @@ class MiniStackIdentity:
             )
             raise AwsError(
                 "AccessDenied",
-                f"User: {role_arn} is not authorized to perform: {action} on resource: {resource} {reason}",
+                f"User: {name or denied.principal_arn} is not authorized to perform: {action} on resource: {resource} "
+                f"{reason}",
                 403,
             )
 

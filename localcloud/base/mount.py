@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from localcloud.base import contract
-from localcloud.base.cloud import Credentials
+from localcloud.base.cloud import Credentials, caller_key
 from localcloud.base.object_bodies import sends_from_disk
 from localcloud.base.ownership import Ownership
 from localcloud.base.service import Service
@@ -95,6 +95,7 @@ class Mount:
                 return self._error(scope, headers, "InvalidRegion", f"this local cloud is {service.cloud.region}")
             action = f"{service.iam_prefix or scope}:{operation}"
             key = extract_access_key_id(headers, query)
+            caller_key.set(key)
             for resource in resources[1:]:
                 denied = enforce(key, action, scope, region, resource_arn=resource)
                 if denied is not None:

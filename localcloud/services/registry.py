@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from localcloud.base.service import Service
 from localcloud.services.appflow import AppFlowService
+from localcloud.services.athena import AthenaService
 from localcloud.services.dms import DatabaseMigrationService
 from localcloud.services.glue import GlueService
 from localcloud.services.opensearch import OpenSearchService
@@ -14,6 +15,7 @@ from localcloud.services.redshift_serverless import RedshiftServerlessService
 
 OURS: tuple[type[Service], ...] = (
     AppFlowService,
+    AthenaService,
     DatabaseMigrationService,
     GlueService,
     OpenSearchService,
@@ -29,12 +31,6 @@ _NO_ENGINE = "nothing here would do the work"
 
 MINISTACK: Mapping[str, Mapping[str, str]] = {
     "apigateway": {},
-    "athena": {
-        "StartQueryExecution": _NO_ENGINE,
-        "CreateNotebook": _NO_ENGINE,
-        "StartSession": _NO_ENGINE,
-        "StartCalculationExecution": _NO_ENGINE,
-    },
     "cloudformation": {},
     "cloudtrail": {},
     "cognito-identity": {},

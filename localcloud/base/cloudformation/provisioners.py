@@ -17,7 +17,7 @@ from localcloud.base import contract
 from localcloud.base.api_type import ApiType, PropertyError
 from localcloud.base.cloud import Cloud
 from localcloud.base.cloudformation.property_tracking import TrackedObject, unread, untracked
-from localcloud.base.cloudformation.stock_types import MENDED, OWN_NAMESPACES, READ_LATER, REFUSED_TYPES
+from localcloud.base.cloudformation.stock_types import MENDED, OWN_NAMESPACES, REFUSED_TYPES
 from localcloud.base.cloudformation.template_types import TYPES
 
 log = logging.getLogger("localcloud.cloudformation")
@@ -141,7 +141,7 @@ class Provisioners:
 
     def _refuse(self, name: str, logical_id: str, watched: TrackedObject, of_interest: set[str]) -> None:
         """Raise for what the provisioner left unread."""
-        known = READ_LATER.get(name, frozenset()) | set(MENDED.get(name, {}))
+        known = set(MENDED.get(name, {}))
         lost = [path for path in unread(watched) if path.split(".")[0].split("[")[0] in of_interest]
         lost = [path for path in lost if not any(path == k or path.startswith((f"{k}.", f"{k}[")) for k in known)]
         if lost:

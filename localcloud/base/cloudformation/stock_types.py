@@ -9,7 +9,7 @@ from localcloud.base.api_type import PropertyError
 from localcloud.base.cloud import Cloud
 
 _NAMESPACES = """
-    ApiGateway ApiGatewayV2 Athena CDK CloudFormation CloudTrail CloudWatch Cognito DynamoDB EC2 Events Glue IAM KMS
+    ApiGateway ApiGatewayV2 CDK CloudFormation CloudTrail CloudWatch Cognito DynamoDB EC2 Events Glue IAM KMS
     Kinesis Lambda Logs S3 SNS SQS SSM Scheduler SecretsManager
 """
 OWN_NAMESPACES = frozenset(_NAMESPACES.split())
@@ -53,9 +53,3 @@ MENDED: Mapping[str, Mapping[str, Callable[[Cloud, str, Any], None]]] = {
     "AWS::SNS::Topic": {"KmsMasterKeyId": _topic_key},
 }
 """Properties that a provisioner drops, and how they are honoured after it: (cloud, physical id, value)."""
-
-READ_LATER: Mapping[str, frozenset[str]] = {
-    # Asked for when the group is deleted.
-    "AWS::Athena::WorkGroup": frozenset({"RecursiveDeleteOption"}),
-}
-"""Properties that a provisioner honours without reading them on create or update."""

@@ -30,8 +30,8 @@ def test_a_service_without_an_owner_is_refused_by_name(gateway: Any, service: st
 
 
 def test_work_that_no_engine_does_is_refused(gateway: Any) -> None:
-    with pytest.raises(ClientError, match="StartQueryExecution"):
-        gateway.client("athena").start_query_execution(QueryString="select 1")
+    with pytest.raises(ClientError, match="CreateNotebook"):
+        gateway.client("athena").create_notebook(WorkGroup="primary", Name="x")
     with pytest.raises(ClientError, match="StartJobRun"):
         gateway.client("glue").start_job_run(JobName="x")
     with pytest.raises(ClientError, match="RunInstances"):

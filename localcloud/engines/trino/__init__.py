@@ -1,0 +1,1 @@
+"""Trino's SQL, as Athena speaks it, on DuckDB over the tables of the data catalog."""
