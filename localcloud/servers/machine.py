@@ -25,6 +25,7 @@ from urllib.parse import quote
 import httpx
 import psutil
 
+from localcloud.servers.gremlin import GremlinServer
 from localcloud.servers.opensearch import OpenSearchServer
 from localcloud.servers.postgres import SUPERUSER, PostgresServer
 from localcloud.servers.process import (
@@ -39,10 +40,12 @@ from localcloud.servers.process import (
     write_private,
 )
 
-GATEWAY, POSTGRES, WAREHOUSE, OPENSEARCH = "gateway", "postgres", "warehouse", "opensearch"
-OPENSEARCH_DOMAIN = "opensearch-domain"
-SERVERS = (POSTGRES, OPENSEARCH, WAREHOUSE, GATEWAY)
-"""The processes of a machine; the gateway also listens at the address `opensearch-domain`."""
+GATEWAY, POSTGRES, WAREHOUSE = "gateway", "postgres", "warehouse"
+OPENSEARCH, GREMLIN = "opensearch", "gremlin"
+SERVERS = (POSTGRES, OPENSEARCH, GREMLIN, WAREHOUSE, GATEWAY)
+"""The processes of a machine."""
+ENDPOINTS = {"opensearch-domain": OPENSEARCH, "neptune-cluster": GREMLIN}
+"""Where the gateway listens too, in front of a server."""
 SCHEMES = {GATEWAY: "http", POSTGRES: "postgresql", WAREHOUSE: "postgresql", OPENSEARCH: "http"}
 MARK = "LOCALCLOUD_RUN"
 """Environment variable with the state folder: what a server started is known by it, wherever it went."""
@@ -116,7 +119,7 @@ class Machine:
         """Every address of the machine: name, where, login, pid of its process, health, log."""
         rows = []
         for name, address in self.addresses().items():
-            owner = GATEWAY if name == OPENSEARCH_DOMAIN else name
+            owner = GATEWAY if name in ENDPOINTS else name
             process = self.process(owner).running()
             row = {"name": name, **asdict(address), "url": address.url, "pid": process.pid if process else None}
             rows.append({**row, "health": self._health(name, address, process), "log": str(self.log_file(owner))})
@@ -177,7 +180,7 @@ class Machine:
             began = time.monotonic()
             stopped = []
             # The gateway first: it saves its state, and its services use the other servers.
-            for group in ((GATEWAY,), (WAREHOUSE, OPENSEARCH, POSTGRES)):
+            for group in ((GATEWAY,), (WAREHOUSE, OPENSEARCH, GREMLIN, POSTGRES)):
                 with ThreadPoolExecutor(len(group)) as pool:
                     for name, ran in zip(group, pool.map(self._stop, group), strict=True):
                         if ran:
@@ -218,9 +221,7 @@ class Machine:
     ) -> Mapping[str, Address]:
         """The addresses kept, completed and written: the gateway reads the file when it starts."""
         addresses = self.addresses()
-        wanted = [name for name in (*SERVERS, OPENSEARCH_DOMAIN) if name not in without]
-        if OPENSEARCH in without and OPENSEARCH_DOMAIN in wanted:
-            wanted.remove(OPENSEARCH_DOMAIN)
+        wanted = [name for name in (*SERVERS, *ENDPOINTS) if ENDPOINTS.get(name, name) not in without]
         for name in wanted:
             kept = addresses.get(name)
             if kept is None or (new_ports and not port_is_free(kept.port)):
@@ -244,6 +245,7 @@ class Machine:
             GATEWAY: lambda cancelled: self._start_gateway(port(GATEWAY), cancelled),
             POSTGRES: lambda cancelled: void(self._postgres(port(POSTGRES)).start(cancelled=cancelled)),
             OPENSEARCH: lambda cancelled: self._opensearch(port(OPENSEARCH)).start(cancelled=cancelled),
+            GREMLIN: lambda cancelled: self._gremlin(port(GREMLIN)).start(cancelled=cancelled),
             WAREHOUSE: lambda cancelled: self._start_warehouse(port(WAREHOUSE), port(GATEWAY), cancelled),
         }
 
@@ -293,6 +295,15 @@ class Machine:
             environment=self._environment(),
         )
 
+    def _gremlin(self, port: int) -> GremlinServer:
+        return GremlinServer(
+            self.state / "gremlin",
+            port,
+            run_dir=self.run_dir,
+            log_file=self.log_file(GREMLIN),
+            environment=self._environment(),
+        )
+
     def _stop(self, name: str) -> bool:
         return self.process(name).stop()
 
@@ -308,6 +319,8 @@ class Machine:
             healthy = _answers(f"{address.url}/_localcloud/health")
         elif name == OPENSEARCH:
             healthy = self._opensearch(address.port).healthy()
+        elif name == GREMLIN:
+            healthy = self._gremlin(address.port).healthy()
         else:
             healthy = accepts_connections(address.port)
         return "up" if healthy else "unhealthy"

@@ -9,6 +9,7 @@ from localcloud.services.appflow import AppFlowService
 from localcloud.services.athena import AthenaService
 from localcloud.services.dms import DatabaseMigrationService
 from localcloud.services.glue import GlueService
+from localcloud.services.neptune import NeptuneService
 from localcloud.services.opensearch import OpenSearchService
 from localcloud.services.redshift_data import RedshiftDataService
 from localcloud.services.redshift_serverless import RedshiftServerlessService
@@ -18,6 +19,7 @@ OURS: tuple[type[Service], ...] = (
     AthenaService,
     DatabaseMigrationService,
     GlueService,
+    NeptuneService,
     OpenSearchService,
     RedshiftDataService,
     RedshiftServerlessService,

@@ -7,13 +7,10 @@ compared: the node acts on no request whose body is not the signed one.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import re
-import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,7 +19,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from localcloud.services.opensearch.authorization import DomainAuthorization, SignedRequest
+from localcloud.base.endpoint import Endpoint
+from localcloud.base.signed_requests import EndpointAuthorization, SignedRequest
 
 log = logging.getLogger("localcloud.opensearch.endpoint")
 
@@ -44,7 +42,7 @@ _HOP_BY_HOP = frozenset(
 )
 
 
-class DomainEndpoint:
+class DomainEndpoint(Endpoint):
     """Serves the endpoint of one domain on a thread of its own.
 
     `domain` gives (ARN, access policy) of the domain that exists now, or None.
@@ -55,52 +53,17 @@ class DomainEndpoint:
         host: str,
         port: int,
         node_url: str,
-        authorization: DomainAuthorization,
+        authorization: EndpointAuthorization,
         domain: Callable[[], tuple[str, str] | None],
     ) -> None:
-        self._host, self._port, self._node_url = host, port, node_url
+        super().__init__(host, port, "opensearch-endpoint")
+        self._node_url = node_url
         self._authorization = authorization
         self._domain = domain
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="opensearch-endpoint", daemon=True)
-        self._runner: web.ServerRunner | None = None
-        self._session: aiohttp.ClientSession | None = None
-
-    def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
-        self._thread.start()
-        self._call(self._open()).result(30)
-
-    def stop(self) -> None:
-        """Stop listening; requests under way are given up."""
-        if self._thread.is_alive():
-            self._call(self._close()).result(30)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10)
-
-    def _call(self, coroutine: Any) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    async def _open(self) -> None:
-        self._session = aiohttp.ClientSession(
-            auto_decompress=False,
-            trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=None, connect=10),
-            connector=aiohttp.TCPConnector(limit=0),
-        )
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=1).start()
-
-    async def _close(self) -> None:
-        if self._runner:
-            await self._runner.cleanup()
-        if self._session:
-            await self._session.close()
 
     # one request ---------------------------------------------------------------------------------------------------
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         domain = self._domain()
         if domain is None:
             return _message(404, "no OpenSearch domain exists here: create one with the OpenSearch Service API")
@@ -134,13 +97,12 @@ class DomainEndpoint:
     async def _forward(
         self, request: web.BaseRequest, raw_path: str, query: str, body: bytes | AsyncIterator[bytes] | None
     ) -> web.StreamResponse:
-        assert self._session is not None
         # A presigned URL carries its signature among the parameters, which the node does not know.
         parameters = "&".join(part for part in query.split("&") if not part.lower().startswith("x-amz-"))
         url = URL(f"{self._node_url}{raw_path}" + (f"?{parameters}" if parameters else ""), encoded=True)
         headers = _end_to_end(request.headers)
         try:
-            async with self._session.request(
+            async with self.session.request(
                 request.method, url, headers=headers, data=body, allow_redirects=False
             ) as answer:
                 response = web.StreamResponse(status=answer.status, reason=answer.reason)

@@ -19,8 +19,8 @@ from localcloud.base.api_type import ApiType
 from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
 from localcloud.base.service import Service
+from localcloud.base.signed_requests import EndpointAuthorization
 from localcloud.services.opensearch import node
-from localcloud.services.opensearch.authorization import DomainAuthorization
 from localcloud.services.opensearch.options import DEFAULTS, ENGINE_VERSION, checked_options, merged
 from localcloud.services.opensearch.proxy import DomainEndpoint
 
@@ -84,7 +84,7 @@ class OpenSearchService(Service):
             address.host,
             address.port,
             f"http://{node_server.host}:{node_server.port}",
-            DomainAuthorization(self.cloud.account_id, self.cloud.region),
+            EndpointAuthorization(self.cloud.account_id, self.cloud.region, "es"),
             self._served_domain,
         )
         self._endpoint.start()

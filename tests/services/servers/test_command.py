@@ -22,7 +22,7 @@ from localcloud.servers.machine import MARK, SERVERS
 
 COMMAND = str(Path(sys.executable).with_name("localcloud"))
 # The search node takes most of the time; it has tests of its own.
-LIGHT = ("--without", "opensearch", "--without", "warehouse")
+LIGHT = ("--without", "opensearch", "--without", "warehouse", "--without", "gremlin")
 LIGHTEST = (*LIGHT, "--without", "gateway")
 
 

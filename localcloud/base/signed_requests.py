@@ -1,8 +1,8 @@
-"""May this signed request to a domain's endpoint pass? Signature, identity policies and the domain's access policy.
+"""May this signed request to an endpoint of a service's own (a search domain, a graph) pass?
 
-Source: "Identity and Access Management in Amazon OpenSearch Service" (OpenSearch Service Developer Guide) and "Policy
-evaluation logic" (IAM User Guide): within an account an Allow of either kind of policy is enough, a Deny of either
-wins.
+By its signature, the caller's identity policies and the resource's own access policy. Sources: "Identity and Access
+Management in Amazon OpenSearch Service" (OpenSearch Service Developer Guide), "Policy evaluation logic" (IAM User
+Guide): within an account an Allow of either kind of policy is enough, a Deny of either wins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from urllib.parse import parse_qs
 
 from localcloud.base import contract
 
-SCOPE = "es"
 ANONYMOUS = "anonymous"
 
 contract.SIGNATURES.update(
@@ -61,12 +60,15 @@ class SignedRequest:
     body: bytes = b""
 
 
-class DomainAuthorization:
+class EndpointAuthorization:
     """Evaluates requests against the IAM of the machine."""
 
-    def __init__(self, account_id: str, region: str) -> None:
-        """Raises ContractError when the installed MiniStack is not the one relied on."""
-        self._account_id, self._region = account_id, region
+    def __init__(self, account_id: str, region: str, scope: str) -> None:
+        """`scope` is the service that requests are signed for.
+
+        Raises ContractError when the installed MiniStack is not the one relied on.
+        """
+        self._account_id, self._region, self._service = account_id, region, scope
         evaluator = "core.iam_evaluator"
         self._pin_request = contract.original(evaluator, "pin_signed_request")
         self._pin_body = contract.original(evaluator, "pin_signed_body")
@@ -91,9 +93,9 @@ class DomainAuthorization:
             credential_scope = _credential_scope(request.headers, query)
             if credential_scope is None:
                 return self._anonymous_refusal(action, resource, access_policy)
-            if len(credential_scope) != 5 or credential_scope[2:4] != [self._region, SCOPE]:
+            if len(credential_scope) != 5 or credential_scope[2:4] != [self._region, self._service]:
                 return (
-                    f"Credential should be scoped to region {self._region!r} and service {SCOPE!r}, got "
+                    f"Credential should be scoped to region {self._region!r} and service {self._service!r}, got "
                     f"{'/'.join(credential_scope[1:])!r}"
                 )
             self._pin_request(request.method, request.raw_path, query, list(request.headers))
@@ -152,6 +154,6 @@ def _denial(principal: str, action: str, resource: str, decision: Any) -> str:
     reason = (
         "with an explicit deny"
         if decision.decision == "Deny"
-        else f"because no identity-based policy or access policy of the domain allows the {action} action"
+        else f"because no identity-based policy or access policy of the resource allows the {action} action"
     )
     return f"User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}"

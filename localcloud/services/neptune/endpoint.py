@@ -1,0 +1,160 @@
+"""The endpoint of a cluster: Gremlin over WebSocket and HTTP, each request checked before the real server sees it.
+
+Source: "Using different IAM policies for controlling access to Neptune" and "Accessing the Neptune graph with Gremlin"
+of the Amazon Neptune User Guide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from localcloud.base.endpoint import Endpoint
+from localcloud.base.signed_requests import EndpointAuthorization, SignedRequest
+
+log = logging.getLogger("localcloud.neptune.endpoint")
+
+READ, WRITE, DELETE = (f"neptune-db:{verb}DataViaQuery" for verb in ("Read", "Write", "Delete"))
+STATUS = "neptune-db:GetEngineStatus"
+_STEPS = {WRITE: (b"addV", b"addE", b"mergeV", b"mergeE", b"property"), DELETE: (b"drop",)}
+"""The steps that change a graph. Their names are plain text in Gremlin's bytecode, binary or JSON, and in scripts."""
+
+
+@dataclass(frozen=True)
+class ServedCluster:
+    """The cluster that exists now: its data's ARN, whether signatures are asked for, and its description."""
+
+    resource_arn: str
+    signed: bool
+    engine_version: str
+
+
+class ClusterEndpoint(Endpoint):
+    """Serves the endpoint of the machine's cluster; `cluster` gives the one that exists now, or None."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        server_url: str,
+        authorization: EndpointAuthorization,
+        cluster: Callable[[], ServedCluster | None],
+    ) -> None:
+        super().__init__(host, port, "neptune-endpoint")
+        self._server_url = server_url
+        self._authorization = authorization
+        self._cluster = cluster
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        cluster = self._cluster()
+        if cluster is None:
+            return _failure(404, "ResourceNotFoundException", "no Neptune cluster exists here")
+        path = request.path.rstrip("/")
+        body = await request.read()
+        if path == "/status" and request.method == "GET":
+            return self._refused(cluster, request, body, STATUS) or web.json_response(_status(cluster))
+        if path != "/gremlin":
+            return _failure(404, "UnsupportedOperationException", f"{request.method} {request.path} is not served")
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._bridge(cluster, request)
+        return await self._query(cluster, request, body)
+
+    def _refused(
+        self, cluster: ServedCluster, request: web.BaseRequest, body: bytes, action: str
+    ) -> web.Response | None:
+        reason = self._refusal(cluster, request, body, action)
+        return None if reason is None else _failure(403, "AccessDeniedException", reason)
+
+    def _refusal(self, cluster: ServedCluster, request: web.BaseRequest, body: bytes, action: str) -> str | None:
+        if not cluster.signed:
+            return None
+        raw_path, _, query = request.raw_path.partition("?")
+        signed = SignedRequest(request.method, raw_path, query, request.raw_headers, body)
+        return self._authorization.refusal(signed, action, f"{cluster.resource_arn}/*", "")
+
+    # HTTP ------------------------------------------------------------------------------------------------------------
+
+    async def _query(self, cluster: ServedCluster, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        text = body if request.method == "POST" else request.query_string.encode()
+        for action in (READ, *_changes(text)):
+            if refused := self._refused(cluster, request, body, action):
+                return refused
+        asked = json.dumps({"gremlin": request.query.get("gremlin", "")}).encode()
+        sent = body if request.method == "POST" else asked
+        try:
+            # A connection that served HTTP would be used again for a WebSocket, which the server then refuses.
+            headers = {"Connection": "close", "Content-Type": "application/json"}
+            async with self.session.post(f"{self._server_url}/gremlin", data=sent, headers=headers) as answer:
+                content = await answer.read()
+                kind = answer.headers.get("Content-Type", "application/json").partition(";")[0]
+                return web.Response(status=answer.status, body=content, content_type=kind)
+        except aiohttp.ClientConnectionError as error:
+            return self._unreachable(error)
+
+    def _unreachable(self, error: Exception) -> web.Response:
+        log.error("the Gremlin Server at %s cannot be reached: %s", self._server_url, error)
+        return _failure(503, "InternalFailureException", f"the cluster's graph cannot be reached: {error}")
+
+    # WebSocket -------------------------------------------------------------------------------------------------------
+
+    async def _bridge(self, cluster: ServedCluster, request: web.BaseRequest) -> web.StreamResponse:
+        if refused := self._refused(cluster, request, b"", READ):
+            return refused
+        reasons = {action: self._refusal(cluster, request, b"", action) for action in _STEPS}
+        try:
+            behind = await self.session.ws_connect(f"{self._server_url}/gremlin", max_msg_size=0, autoping=True)
+        except (aiohttp.ClientError, OSError) as error:
+            return self._unreachable(error)
+        front = web.WebSocketResponse(max_msg_size=0)
+        await front.prepare(request)
+        to_server = asyncio.create_task(_forward(front, behind, reasons))
+        to_client = asyncio.create_task(_pass_on(behind, front))
+        await asyncio.wait((to_server, to_client), return_when=asyncio.FIRST_COMPLETED)
+        for task in (to_server, to_client):
+            task.cancel()
+        await asyncio.gather(to_server, to_client, return_exceptions=True)
+        await behind.close()
+        await front.close()
+        return front
+
+
+async def _forward(front: web.WebSocketResponse, behind: Any, reasons: dict[str, str | None]) -> None:
+    async for message in front:
+        data = message.data if isinstance(message.data, bytes) else str(message.data).encode()
+        refusals = [reasons[action] for action in _changes(data) if reasons[action]]
+        if refusals:
+            await front.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, message=str(refusals[0]).encode()[:120])
+            return
+        if message.type == aiohttp.WSMsgType.BINARY:
+            await behind.send_bytes(data)
+        elif message.type == aiohttp.WSMsgType.TEXT:
+            await behind.send_str(message.data)
+
+
+async def _pass_on(behind: Any, front: web.WebSocketResponse) -> None:
+    async for message in behind:
+        if message.type == aiohttp.WSMsgType.BINARY:
+            await front.send_bytes(message.data)
+        elif message.type == aiohttp.WSMsgType.TEXT:
+            await front.send_str(message.data)
+
+
+def _changes(query: bytes) -> list[str]:
+    """The actions beyond reading that a query may need: a step's name anywhere in it counts."""
+    return [action for action, steps in _STEPS.items() if any(step in query for step in steps)]
+
+
+def _status(cluster: ServedCluster) -> dict[str, Any]:
+    return {"status": "healthy", "dbEngineVersion": cluster.engine_version, "role": "writer",
+            "gremlin": {"version": "tinkerpop-3.7.3"}}  # fmt: skip
+
+
+def _failure(status: int, code: str, message: str) -> web.Response:
+    return web.json_response({"code": code, "detailedMessage": message}, status=status)
