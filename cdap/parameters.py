@@ -95,6 +95,10 @@ class Parameters:
         return self.get("search/endpoint")
 
     @property
+    def graph_endpoint(self) -> str:
+        return self.get("graph/endpoint")
+
+    @property
     def quality_prefix(self) -> str:
         return self.get("quality/prefix")
 

@@ -1,0 +1,7 @@
+"""The identity graph in Neptune: records, their identifiers, the links between them, and whose they are."""
+
+from cdap.graph.connection import Graph
+from cdap.graph.explanation import Explanation, explain
+from cdap.graph.publishing import GraphSummary, publish_graph
+
+__all__ = ["Explanation", "Graph", "GraphSummary", "explain", "publish_graph"]
