@@ -18,6 +18,7 @@ from aiohttp import web
 
 from localcloud.base.endpoint import Endpoint
 from localcloud.base.signed_requests import EndpointAuthorization, SignedRequest
+from localcloud.servers.gremlin import script_request
 
 log = logging.getLogger("localcloud.neptune.endpoint")
 
@@ -86,8 +87,11 @@ class ClusterEndpoint(Endpoint):
         for action in (READ, *_changes(text)):
             if refused := self._refused(cluster, request, body, action):
                 return refused
-        asked = json.dumps({"gremlin": request.query.get("gremlin", "")}).encode()
-        sent = body if request.method == "POST" else asked
+        try:
+            asked = json.loads(body) if request.method == "POST" else {"gremlin": request.query.get("gremlin", "")}
+            sent = json.dumps({**asked, **script_request(str(asked["gremlin"]))}).encode()
+        except (ValueError, TypeError, KeyError):
+            return _failure(400, "BadRequestException", 'the body must be JSON with the member "gremlin"')
         try:
             # A connection that served HTTP would be used again for a WebSocket, which the server then refuses.
             headers = {"Connection": "close", "Content-Type": "application/json"}

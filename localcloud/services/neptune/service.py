@@ -19,6 +19,7 @@ from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
 from localcloud.base.service import Service
 from localcloud.base.signed_requests import EndpointAuthorization
+from localcloud.servers.gremlin import script_request
 from localcloud.services.neptune.cloudformation import TYPES
 from localcloud.services.neptune.endpoint import ClusterEndpoint, ServedCluster
 from localcloud.services.neptune.groups import GroupOperations
@@ -235,8 +236,8 @@ class NeptuneService(GroupOperations, Service):
 
     def _erase(self) -> None:
         server = self.cloud.servers[SERVER]
-        url, script = f"http://{server.host}:{server.port}/gremlin", "g.V().drop().iterate()"
-        answer = httpx.post(url, json={"gremlin": script}, timeout=120, trust_env=False)
+        url, asked = f"http://{server.host}:{server.port}/gremlin", script_request("g.V().drop()")
+        answer = httpx.post(url, json=asked, timeout=120, trust_env=False)
         if answer.status_code != 200:
             raise AwsError("InternalFailure", f"the graph could not be erased: {answer.text[:500]}", 500)
 

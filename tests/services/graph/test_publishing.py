@@ -124,5 +124,8 @@ def test_writers_in_each_others_way_are_sent_again(graph: Graph) -> None:
 def test_what_the_graph_refuses_is_said_with_the_purpose(graph: Graph) -> None:
     with pytest.raises(GraphError, match="Writing nonsense in the graph at ws://"):
         graph.run(lambda g: g.V().has_label("x").fold().merge_v().iterate(), purpose="Writing nonsense")
-    with Graph("ws://127.0.0.1:9", graph._aws, longest_wait=0.01) as nobody, pytest.raises(GraphError, match="attempts"):
+    with (
+        Graph("ws://127.0.0.1:9", graph._aws, longest_wait=0.01) as nobody,
+        pytest.raises(GraphError, match="attempts"),
+    ):
         nobody.run(lambda g: g.V().count().next(), purpose="Counting")
