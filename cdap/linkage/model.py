@@ -26,18 +26,22 @@ from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, SWAPPED_SHARE, kind_of
 Floats = npt.NDArray[np.float64]
 
 VERSION = 1
-CLASSES = ("person", "moved", "household", "neighbours", "strangers")
+CLASSES = ("person", "moved", "household", "neighbours", "namesakes", "strangers")
 # One person in either of these.
 PERSON = ("person", "moved")
 # Of the kinds that differ in a class: the chance that the values have one source, and whether it is learned.
 SOURCES: dict[str, dict[str, tuple[float, bool]]] = {
     "moved": {"street": (0.05, False), "city": (0.3, False), "postcode": (0.1, False), "*": (1.0, False)},
     "neighbours": {"street": (0.3, True), "city": (0.95, True), "postcode": (0.9, True), "*": (0.0, False)},
+    "namesakes": {
+        "first": (0.9, True), "last": (0.9, True), "city": (0.3, True), "cat": (0.3, True), "gender": (0.9, True),
+        "*": (0.0, False),
+    },
     "strangers": {"*": (0.0, False)},
     "person": {"*": (1.0, False)},
 }
 # Pairs of each class a record, at the start.
-START = {"person": 0.3, "moved": 0.05, "household": 0.1, "neighbours": 0.1, "strangers": 0.0}
+START = {"person": 0.3, "moved": 0.05, "household": 0.1, "neighbours": 0.1, "namesakes": 0.1, "strangers": 0.0}
 # How many pairs the prior of a field weighs.
 STRENGTH = 500.0
 ROUNDS, LEAST_ROUNDS, CONVERGED = 60, 10, 1e-3
