@@ -13,6 +13,7 @@ from cdap_airflow.operators.apply_loads import ApplyLoadsOperator
 from cdap_airflow.operators.check_profiles import CheckProfilesOperator
 from cdap_airflow.operators.claim_loads import ClaimLoadsOperator
 from cdap_airflow.operators.expectations import ValidateExpectationsOperator
+from cdap_airflow.operators.publish_graph import PublishGraphOperator
 from cdap_airflow.operators.publish_profiles import PublishProfilesOperator
 from cdap_airflow.operators.resolve_identity import ResolveIdentityOperator
 from cosmos import DbtTaskGroup
@@ -24,10 +25,10 @@ from cdap.settings import settings
 DOC = """
 One chain over all that has landed, one run at a time. `claim` takes every landed day of the ledger that no run has
 applied, and skips the run when there is none; `warehouse` are the dbt models of staging and up to
-`int_identity_records`; `identity` gives each record its customer; `marts` are the dbt models over the customers;
-`check` compares the counts of the hops; `expectations` runs the Great Expectations suites, and a critical one that
-fails keeps the last good profiles in the index; `publish` sends the documents that changed to the search index;
-`applied` marks the days.
+`int_identity_records`; `identity` gives each record its customer; `graph` brings the identity graph in Neptune to the
+same; `marts` are the dbt models over the customers; `check` compares the counts of the hops; `expectations` runs the
+Great Expectations suites, and a critical one that fails keeps the last good profiles in the index; `publish` sends the
+documents that changed to the search index; `applied` marks the days.
 
 Starts when a day of any source has landed; many events may be one run, since the ledger says what is pending. By hand:
 trigger it without anything. Every task may be cleared: a cleared run works on its own days again. While it is paused,
@@ -54,6 +55,7 @@ with DAG(
     claim = ClaimLoadsOperator(task_id="claim")
     warehouse = DbtTaskGroup(group_id="warehouse", **dbt_models("warehouse", select=WAREHOUSE))
     identity = ResolveIdentityOperator(task_id="identity", execution_timeout=timedelta(hours=4))
+    graph = PublishGraphOperator(task_id="graph", execution_timeout=timedelta(hours=4))
     marts = DbtTaskGroup(group_id="marts", **dbt_models("marts", select=["+path:models/marts"], exclude=WAREHOUSE))
     check = CheckProfilesOperator(task_id="check")
     expectations = ValidateExpectationsOperator(task_id="expectations", execution_timeout=timedelta(hours=2))
@@ -62,3 +64,4 @@ with DAG(
     applied = ApplyLoadsOperator(task_id="applied", outlets=[Asset(name="profiles", uri="cdap://search/profiles")])
 
     claim >> warehouse >> identity >> marts >> [check, expectations] >> publish >> applied
+    identity >> graph >> applied

@@ -60,7 +60,9 @@ class Network(Construct):
         self.services.add_ingress_rule(self.services, ec2.Port.tcp(443), "AWS APIs and OpenSearch")
         self.services.add_ingress_rule(self.services, ec2.Port.tcp(5439), "Redshift")
         self.services.add_ingress_rule(self.services, ec2.Port.tcp(5432), "PostgreSQL")
+        self.services.add_ingress_rule(self.services, ec2.Port.tcp(8182), "Neptune")
         self.services.add_egress_rule(ec2.Peer.ipv4(CIDR), ec2.Port.tcp_range(443, 5439), "Inside the VPC only")
+        self.services.add_egress_rule(self.services, ec2.Port.tcp(8182), "Neptune")
         self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         self.services.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 through its gateway endpoint")
         for name, service in INTERFACE_ENDPOINTS.items():

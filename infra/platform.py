@@ -10,6 +10,7 @@ from constructs import Construct
 
 from cdap.config import AppflowSource, DmsSource, Environment, Source
 from infra.analysis import Analysis
+from infra.graph import Graph
 from infra.lake import Lake
 from infra.network import Network
 from infra.orchestration import Orchestration
@@ -20,7 +21,7 @@ from infra.warehouse import DATABASE, Warehouse
 
 
 class PlatformStack(cdk.Stack):
-    """Network, lake, replication, warehouse, search index, Athena, roles; their names under `/cdap/`."""
+    """Network, lake, replication, warehouse, search index, graph, Athena, roles; their names under `/cdap/`."""
 
     def __init__(
         self, scope: Construct, id: str, *, environment: Environment, sources: Mapping[str, Source], account: str
@@ -66,6 +67,14 @@ class PlatformStack(cdk.Stack):
             reader=self.orchestration.role,
             size=environment.search,
         )
+        graph = Graph(
+            self,
+            "Graph",
+            network=self.network,
+            lake=lake,
+            writer=self.orchestration.role,
+            size=environment.graph,
+        )
         self.orchestration.may_replicate(replication)
         self.orchestration.may_run_flows(saas)
         self.orchestration.may_query(warehouse)
@@ -84,6 +93,7 @@ class PlatformStack(cdk.Stack):
                 "warehouse/sslmode": environment.warehouse.sslmode,
                 "warehouse/role_arn": warehouse.role.role_arn,
                 "search/endpoint": search.endpoint,
+                "graph/endpoint": graph.endpoint,
                 "athena/workgroup": analysis.workgroup.name,
                 "athena/role_arn": analysis.analyst.role_arn,
                 "airflow/role_arn": self.orchestration.role.role_arn,

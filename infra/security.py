@@ -49,6 +49,11 @@ ANSWERS = (
         "Parameters, connections and secrets of the platform are told by their prefix; sources add some.",
     ),
     Answer(
+        "AwsSolutions-IAM5[Resource::arn:aws:neptune-db:*/*",
+        "cdap-platform/*/DefaultPolicy/Resource",
+        "The data of a cluster is one resource whose name ends so; the role is held to the identity graph's.",
+    ),
+    Answer(
         "AwsSolutions-IAM5[Resource::arn:aws:secretsmanager:*:secret:cdap/*",
         "cdap-platform/*/DefaultPolicy/Resource",
         "A secret's ARN ends in characters that are made with it, and sources' secrets are made by their owners.",

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cdap.identity import load_identity_config
 from cdap.identity.evaluation import Evaluation, read_members, read_truth
 from cdap.identity.evaluation import evaluate as evaluate_members
 from cdap.parameters import parameters
 from cdap.settings import settings
 from cdap.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from cdap.graph.explanation import Link
 
 app = typer.Typer(no_args_is_help=True, help="Which records belong to one customer.")
 
@@ -100,6 +104,43 @@ def evaluate(
         console.print(f"{result.unresolved:,} records of the truth have no customer; is it of the same records?")
     if clusters is None:
         console.print("Next: `cdap profile show --id CUSTOMER` shows one of them.")
+
+
+@app.command()
+def explain(
+    a: Annotated[str, typer.Argument(help="A record key (source.table:id) or a customer id.")],
+    b: Annotated[str, typer.Argument(help="Another one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the explanation as JSON.")] = False,
+) -> None:
+    """Say why two records are one customer, by the path of links between them, or why two are not."""
+    from cdap.graph import Graph
+    from cdap.graph import explain as explain_pair
+
+    config = load_identity_config(settings().config_dir / "identity.yaml")
+    with Graph.connect(parameters(settings().parameters_prefix)) as graph:
+        told = explain_pair(graph, config, a, b)
+    if as_json:
+        typer.echo(json.dumps({**dataclasses.asdict(told), "one_customer": told.one_customer}))
+        return
+    console = Console(highlight=False)
+    if told.one_customer:
+        console.print(f"{a} and {b} are one customer, {told.customers[0]}.", soft_wrap=True)
+        if not told.path and a != b:
+            console.print("Next: name two records of it for the path of links between them.")
+    else:
+        console.print(f"{a} and {b} are two customers, {told.customers[0]} and {told.customers[1]}.", soft_wrap=True)
+        console.print(f"In common: {', '.join(told.shared) or 'no identifier'}.")
+    for link in told.path:
+        console.print(f"  {_told(link)}", soft_wrap=True)
+    for link in told.forbidden:
+        console.print(f"  {_told(link)}; set aside, since an exclusive identifier differs", soft_wrap=True)
+    for rule, lack in told.unmet:
+        console.print(f"  {rule}: {lack}", soft_wrap=True)
+
+
+def _told(link: Link) -> str:
+    shared = f", both with the same {', '.join(link.shared)}" if link.shared else ""
+    return f"{link.record_a} - {link.rule} - {link.record_b}{shared}"
 
 
 def _table(result: Evaluation) -> Table:

@@ -31,6 +31,14 @@ class SearchSize(_Strict):
     volume: Annotated[int, Field(ge=10)]
 
 
+class GraphSize(_Strict):
+    """The Neptune cluster: `ws` where its endpoint has no certificate; the first of the instances writes."""
+
+    scheme: Literal["ws", "wss"]
+    instance_class: str
+    instances: Annotated[int, Field(ge=1, le=16)]
+
+
 class ReplicationSize(_Strict):
     """The DMS instance; `storage` in GiB."""
 
@@ -59,6 +67,7 @@ class Environment(_Strict):
     """GiB that one Athena query may read."""
     warehouse: WarehouseSize
     search: SearchSize
+    graph: GraphSize
     replication: ReplicationSize
 
 

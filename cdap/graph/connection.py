@@ -108,6 +108,12 @@ class Graph:
             with contextlib.suppress(*_BROKEN):
                 self.close()
             raise
+        except Exception as error:
+            # gremlinpython tells a refused handshake by an exception of no type of its own.
+            if type(error) is Exception and isinstance(error.__context__, aiohttp.WSServerHandshakeError):
+                self._connection = None
+                raise error.__context__ from None
+            raise
 
     def _signature(self) -> dict[str, str]:
         """Headers of the handshake ("Connecting to your Amazon Neptune database using IAM", service `neptune-db`)."""
@@ -142,7 +148,7 @@ def is_passing(error: BaseException) -> bool:
 
 def _next_step(error: Exception) -> str:
     if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in (401, 403):
-        return "Its role needs neptune-db:connect and the data actions on the cluster (infra/graph.py)"
+        return "Its role needs neptune-db:ReadDataViaQuery and the like on the cluster (infra/graph.py)"
     if is_passing(error):
         return f"It stayed so through {_ATTEMPTS} attempts: see the cluster's metrics, then clear the task"
     return "See the graph's log; the traversal is in cdap/graph"

@@ -56,13 +56,14 @@ def explain(graph: Graph, config: IdentityConfig, a: str, b: str) -> Explanation
     Raises NotInGraphError for a name that the graph has not, GraphError when the graph cannot be asked.
     """
     found = [_find(graph, name) for name in (a, b)]
-    customers = (found[0][0], found[1][0])
+    vertices = found[0][0], found[1][0]
+    customers = (vertices[0].removeprefix("customer:"), vertices[1].removeprefix("customer:"))
     if customers[0] == customers[1]:
         path = _path(graph, [found[0][1]] if found[0][1] else [], [found[1][1]] if found[1][1] else [])
         return Explanation(a, b, customers, path=path)
-    common = _common(graph, *customers)
+    common = _common(graph, *vertices)
     shared = sorted({name for names in common.values() for name in names})
-    forbidden = _forbidden(graph, *customers)
+    forbidden = _forbidden(graph, *vertices)
     unmet = tuple((rule.name, _lacks(rule, config, list(common.values()))) for rule in config.rules)
     return Explanation(a, b, customers, shared=tuple(shared), forbidden=forbidden, unmet=unmet)
 

@@ -1,0 +1,46 @@
+"""The identity graph follows the identity log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from cdap.identity import load_identity_config
+from cdap.parameters import parameters
+from cdap.settings import settings
+from cdap.warehouse import Warehouse
+from cdap_airflow.failures import no_retry_when_lasting
+from cdap_airflow.stage_figures import record
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class PublishGraphOperator(BaseOperator):
+    """Brings the graph in Neptune to what the warehouse says of records, identifiers, links and customers.
+
+    Returns how many elements were written and dropped.
+    """
+
+    ui_color = "#e0f2f1"
+
+    @no_retry_when_lasting
+    def execute(self, context: Context) -> dict[str, Any]:
+        # The driver is of no use to the process that parses the DAG.
+        from cdap.graph import Graph, publish_graph
+
+        config = load_identity_config(settings().config_dir / "identity.yaml")
+        names = parameters()
+        with Warehouse.connect(names) as warehouse, Graph.connect(names) as graph:
+            summary = publish_graph(warehouse, graph, config)
+            record(
+                context,
+                warehouse,
+                "graph",
+                rows_in=sum(summary.vertices.values()),
+                rows_out=sum(summary.vertices.values()),
+                engine_seconds=summary.seconds,
+            )
+        self.log.info("%s", summary)
+        return {"written": summary.written, "dropped": summary.dropped}
