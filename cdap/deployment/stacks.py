@@ -115,7 +115,8 @@ def _template(session: Any, name: str, body: str) -> dict[str, str]:
         )
     key = f"{name}.template.json"
     s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
-    return {"TemplateURL": f"https://{bucket}.s3.{session.region_name}.amazonaws.com/{key}"}
+    # The form that the CDK writes; the local cloud reads no other.
+    return {"TemplateURL": f"https://s3.{session.region_name}.amazonaws.com/{bucket}/{key}"}
 
 
 def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
