@@ -8,7 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LIKENESS = "jaro_winkler_similarity({a}, {b})"
-EDITS = "damerau_levenshtein({a}, {b})"
+
+
+def _edits(most: int) -> str:
+    """At most so many edits (Damerau and Levenshtein's), dear to count: first what costs a tenth and rules most out.
+
+    A transposition is one edit, or two of Levenshtein's, so that more than twice as many of his are too many.
+    """
+    return (
+        f"(case when abs(length({{a}}) - length({{b}})) > {most} then false "
+        f"when levenshtein({{a}}, {{b}}) > {2 * most} then false "
+        f"else damerau_levenshtein({{a}}, {{b}}) <= {most} end)"
+    )
+
+
+ONE_EDIT, TWO_EDITS = _edits(1), _edits(2)
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "first": Kind(
         (
-            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {EDITS} <= 1)",
+            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {ONE_EDIT})",
             f"{LIKENESS} >= 0.80 or (least(length({{a}}), length({{b}})) >= 3 "
             "and (starts_with({a}, {b}) or starts_with({b}, {a})))",
             "least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]",
@@ -41,7 +55,7 @@ KINDS: dict[str, Kind] = {
     ),
     "last": Kind(
         (
-            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {EDITS} <= 1)",
+            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {ONE_EDIT})",
             f"{LIKENESS} >= 0.80 or contains(' ' || {{a}} || ' ', ' ' || {{b}} || ' ') "
             "or contains(' ' || {b} || ' ', ' ' || {a} || ' ')",
         ),
@@ -56,8 +70,8 @@ KINDS: dict[str, Kind] = {
     # Eight digits, year first. One edit, or day and month changed round; then two of the three parts.
     "dob": Kind(
         (
-            f"{EDITS} <= 1 or ({{a}}[1:4] = {{b}}[1:4] and {{a}}[5:6] = {{b}}[7:8] and {{a}}[7:8] = {{b}}[5:6])",
-            f"{EDITS} <= 2 or (({{a}}[1:4] = {{b}}[1:4])::int + ({{a}}[5:6] = {{b}}[5:6])::int "
+            f"{ONE_EDIT} or ({{a}}[1:4] = {{b}}[1:4] and {{a}}[5:6] = {{b}}[7:8] and {{a}}[7:8] = {{b}}[5:6])",
+            f"{TWO_EDITS} or (({{a}}[1:4] = {{b}}[1:4])::int + ({{a}}[5:6] = {{b}}[5:6])::int "
             "+ ({a}[7:8] = {b}[7:8])::int) = 2",
         ),
         (0.05, 0.02, 0.02),
@@ -66,19 +80,19 @@ KINDS: dict[str, Kind] = {
     ),
     "year": Kind(("abs(try_cast({a} as int) - try_cast({b} as int)) <= 1",), (0.08, 0.05), 0.05, parts=("{f}",)),
     "email": Kind(
-        (f"{EDITS} <= 2", "split_part({a}, '@', 1) = split_part({b}, '@', 1)"),
+        (f"{TWO_EDITS}", "split_part({a}, '@', 1) = split_part({b}, '@', 1)"),
         (0.05, 0.05, 0.20),
         0.3,
         learned=True,
         parts=("{f}[1:5]",),
     ),
     "phone": Kind(
-        (f"{EDITS} <= 1", f"{EDITS} <= 2"), (0.04, 0.01, 0.25), 0.4, learned=True, parts=("{f}[1:5]", "right({f}, 4)")
+        (f"{ONE_EDIT}", f"{TWO_EDITS}"), (0.04, 0.01, 0.25), 0.4, learned=True, parts=("{f}[1:5]", "right({f}, 4)")
     ),
     "street": Kind(
         (
             "(regexp_extract({a}, '[0-9]+') = regexp_extract({b}, '[0-9]+') "
-            f"and {LIKENESS} >= 0.85) or {EDITS} <= 2",
+            f"and {LIKENESS} >= 0.85) or {TWO_EDITS}",
             f"{LIKENESS} >= 0.88 or len(list_intersect(string_split({{a}}, ' '), string_split({{b}}, ' '))) * 2 "
             ">= greatest(len(string_split({a}, ' ')), len(string_split({b}, ' ')))",
         ),
@@ -89,12 +103,12 @@ KINDS: dict[str, Kind] = {
     ),
     "city": Kind((f"{LIKENESS} >= 0.88",), (0.05, 0.15), 0.95, learned=True, parts=("{f}",)),
     "postcode": Kind(
-        (f"{EDITS} <= 1", "{a}[1:3] = {b}[1:3]"), (0.04, 0.04, 0.15), 0.95, learned=True, parts=("{f}", "{f}[1:3]")
+        (f"{ONE_EDIT}", "{a}[1:3] = {b}[1:3]"), (0.04, 0.04, 0.15), 0.95, learned=True, parts=("{f}", "{f}[1:3]")
     ),
     "gender": Kind((), (0.03,), 0.0),
     # A household may have copied an id of one of its members.
     "id": Kind(
-        (f"{EDITS} <= 1", f"{EDITS} <= 2"), (0.03, 0.01, 0.01), 0.01, learned=True, parts=("{f}[1:4]", "right({f}, 4)")
+        (f"{ONE_EDIT}", f"{TWO_EDITS}"), (0.03, 0.01, 0.01), 0.01, learned=True, parts=("{f}[1:4]", "right({f}, 4)")
     ),
     "cat": Kind((f"{LIKENESS} >= 0.88",), (0.05, 0.25), 0.2, learned=True, parts=("{f}",)),
 }

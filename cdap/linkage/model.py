@@ -34,7 +34,11 @@ SOURCES: dict[str, dict[str, tuple[float, bool]]] = {
     "moved": {"street": (0.05, False), "city": (0.3, False), "postcode": (0.1, False), "*": (1.0, False)},
     "neighbours": {"street": (0.3, True), "city": (0.95, True), "postcode": (0.9, True), "*": (0.0, False)},
     "namesakes": {
-        "first": (0.9, True), "last": (0.9, True), "city": (0.3, True), "cat": (0.3, True), "gender": (0.9, True),
+        "first": (0.9, True),
+        "last": (0.9, True),
+        "city": (0.3, True),
+        "cat": (0.3, True),
+        "gender": (0.9, True),
         "*": (0.0, False),
     },
     "strangers": {"*": (0.0, False)},
