@@ -23,6 +23,8 @@ def _edits(most: int) -> str:
 
 
 ONE_EDIT, TWO_EDITS = _edits(1), _edits(2)
+SHORTER = "(least(length({a}), length({b})) >= 3 and (starts_with({a}, {b}) or starts_with({b}, {a})))"
+NICKNAMES = "exists (select 1 from same_names as n where n.a = {a} and n.b = {b})"
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,7 @@ KINDS: dict[str, Kind] = {
     "first": Kind(
         (
             f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {ONE_EDIT})",
-            f"{LIKENESS} >= 0.80 or (least(length({{a}}), length({{b}})) >= 3 "
-            "and (starts_with({a}, {b}) or starts_with({b}, {a})))",
+            f"{LIKENESS} >= 0.80 or {SHORTER} or {NICKNAMES}",
             "least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]",
         ),
         (0.08, 0.05, 0.02, 0.04),
@@ -105,6 +106,8 @@ KINDS: dict[str, Kind] = {
     "postcode": Kind(
         (f"{ONE_EDIT}", "{a}[1:3] = {b}[1:3]"), (0.04, 0.04, 0.15), 0.95, learned=True, parts=("{f}", "{f}[1:3]")
     ),
+    # Father and son of one name, where the name says which of them.
+    "generation": Kind((), (0.01,), 0.0),
     "gender": Kind((), (0.03,), 0.0),
     # A household may have copied an id of one of its members.
     "id": Kind(

@@ -25,7 +25,7 @@ from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, SWAPPED_SHARE, kind_of
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = 1
+VERSION = 2
 CLASSES = ("person", "moved", "household", "neighbours", "namesakes", "strangers")
 # One person in either of these.
 PERSON = ("person", "moved")

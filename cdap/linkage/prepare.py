@@ -11,6 +11,7 @@ import duckdb
 from cdap.errors import CdapError
 from cdap.linkage.config import LinkageConfig
 from cdap.linkage.fields import kind_of
+from cdap.linkage.names import find_nicknames, generation, latin, register, without_generation, without_titles
 
 # An identifier that goes with more surnames than this says nothing about a person.
 SURNAMES_OF_JUNK = 8
@@ -47,6 +48,7 @@ def prepare(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) ->
 
     Raises RecordsError for a file that cannot be read, a column that is not there, an id that is missing or twice.
     """
+    register(db)
     _read(db, config, path)
     fields = dict(_fields(config))
     source = f"cast({_quoted(config.source)} as varchar)" if config.source else "''"
@@ -64,6 +66,8 @@ def prepare(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) ->
             "Give each record an id of its own",
         )
     junk = list(_take_out_junk(db, fields))
+    if "first" in fields:
+        find_nicknames(db)
     kept = [field for field in fields if _tells_apart(db, field)]
     for field in kept:
         _count_values(db, field)
@@ -110,35 +114,48 @@ def _joined(names: tuple[str, ...]) -> str:
 
 
 def _letters(expression: str) -> str:
-    """Lower case, no accents, letters of any script; null when nothing is left."""
+    """Lower case Latin letters; null when nothing is left."""
+    return f"nullif(trim(regexp_replace(regexp_replace({latin(expression)}, '[^a-z ]', '', 'g'), ' +', ' ', 'g')), '')"
+
+
+def _name(expression: str) -> str:
+    return f"nullif({without_titles(_letters(without_generation(expression)))}, '')"
+
+
+def _email(expression: str) -> str:
+    """Lower case, no `+tag`; without the dots that Gmail does not look at."""
+    untagged = f"regexp_replace(lower(trim({expression})), '\\+[^@]*@', '@')"
+    gmail = f"replace(split_part({untagged}, '@', 1), '.', '') || '@gmail.com'"
     return (
-        f"nullif(trim(regexp_replace(regexp_replace(lower(strip_accents({expression})), '[^\\p{{L}} ]', '', 'g'), "
-        "' +', ' ', 'g')), '')"
+        f"nullif(case when regexp_matches({untagged}, '@(gmail|googlemail)\\.com$') then {gmail} "
+        f"else {untagged} end, '')"
     )
 
 
 def _words(expression: str) -> str:
-    """Lower case, no accents, letters and digits of any script, words apart."""
+    """Lower case Latin letters and digits, words apart; null when nothing is left."""
     return (
-        f"nullif(trim(regexp_replace(regexp_replace(lower(strip_accents({expression})), '[^\\p{{L}}\\p{{N}} ]', ' ', "
-        "'g'), ' +', ' ', 'g')), '')"
+        f"nullif(trim(regexp_replace(regexp_replace({latin(expression)}, '[^a-z0-9 ]', ' ', 'g'), ' +', ' ', 'g')), '')"
     )
 
 
 def _fields(config: LinkageConfig) -> Iterator[tuple[str, str]]:
     """Each field and the SQL of its normalised value."""
     roles = config.fields
-    full = _letters(_joined(roles.full_name)) if roles.full_name else None
+    full = _name(_joined(roles.full_name)) if roles.full_name else None
     rest = f"nullif(regexp_replace({full}, '^[^ ]+ ?', ''), '')"
     for field, columns, of_full in (
         ("first", roles.first_name, f"split_part({full}, ' ', 1)"),
         ("last", roles.last_name, rest),
     ):
-        own = _letters(_joined(columns)) if columns else None
+        own = _name(_joined(columns)) if columns else None
         if own and full:
             yield field, f"coalesce({own}, {of_full})"
         elif own or full:
             yield field, own or of_full
+    named = [_joined(columns) for columns in (roles.last_name, roles.full_name, roles.first_name) if columns]
+    if named:
+        yield "generation", f"coalesce({', '.join(map(generation, named))})"
     if roles.middle_name:
         yield "middle", _letters(_joined(roles.middle_name))
     if roles.birth_date:
@@ -159,7 +176,7 @@ def _fields(config: LinkageConfig) -> Iterator[tuple[str, str]]:
     if roles.birth_year:
         yield "year", f"nullif(regexp_extract({_text(roles.birth_year)}, '[0-9]{{4}}'), '')"
     if roles.email:
-        yield "email", f"nullif(lower(trim({_text(roles.email)})), '')"
+        yield "email", _email(_text(roles.email))
     if roles.phone:
         # Without a country the last eight digits are what national and international forms have in common.
         yield "phone", f"nullif(right(regexp_replace({_text(roles.phone)}, '[^0-9]', '', 'g'), 8), '')"
@@ -202,7 +219,7 @@ def _tells_apart(db: duckdb.DuckDBPyConnection, field: str) -> bool:
         f"select coalesce(max(c), 0), coalesce(sum(c), 0) from (select count(*) as c from r0 "  # noqa: S608
         f'where "{field}" is not null group by "{field}")',
     )
-    return bool(filled) and (kind_of(field) == "gender" or top <= CONSTANT * filled)
+    return bool(filled) and (kind_of(field) in ("gender", "generation") or top <= CONSTANT * filled)
 
 
 def _count_values(db: duckdb.DuckDBPyConnection, field: str) -> None:

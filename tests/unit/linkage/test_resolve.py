@@ -171,3 +171,33 @@ def test_the_command_resolves_a_file_and_evaluates_what_it_wrote(persons: Path, 
     assert len(read_clusters(out)) == RECORDS
     run = CliRunner().invoke(app, ["evaluate", "--clusters", str(out), "--truth", str(persons), "--json"])
     assert json.loads(run.stdout)["f1"] > 0.92
+
+
+def _syllables(number: int) -> str:
+    parts = ("ba", "ke", "lo", "mi", "nu", "ra", "se", "to", "vi", "zu")
+    return "".join(parts[(number // 10**place) % 10] for place in range(3)).title()
+
+
+def test_namesakes_of_one_town_are_not_one_person_who_moved(tmp_path: Path) -> None:
+    """Towns and names go together, as in a set of several countries: agreeing on all three says little."""
+    chosen = random.Random(5)
+    rows = ["id,first,last,town,street,phone,born"]
+    for person in range(1500):
+        country = person % 6
+        first, last = f"{_syllables(country * 11 + person % 7)}", f"{_syllables(country * 13 + person % 11)}"
+        street, phone = f"{chosen.randrange(200)} {_syllables(chosen.randrange(400))}", f"{chosen.randrange(10**8):08}"
+        birthday = f"19{chosen.randrange(10, 99)}-0{chosen.randrange(1, 10)}-{chosen.randrange(10, 29)}"
+        for copy in range(2):
+            born = "" if chosen.random() < 0.4 else birthday
+            line = f"{person}-{copy},{first},{last},Town{country}{person % 3},{street},{phone},{born}"
+            rows.append(line)
+    file, config = tmp_path / "countries.csv", tmp_path / "countries.yaml"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    config.write_text(
+        "unique_id: id\nfields: {first_name: first, last_name: last, city: town, street: street, phone: phone, "
+        "birth_date: born}\n",
+        encoding="utf-8",
+    )
+    members = {a.unique_id: a.customer_id for a in resolve(file, load_linkage_config(config)).assignments}
+    wrong = [part for part in parts(members) if len({record.split("-")[0] for record in part}) > 1]
+    assert len(wrong) <= 5, wrong[:5]

@@ -1,0 +1,71 @@
+"""Names as they are compared: in one script, without titles, with the generation apart, and which ones are nicknames.
+
+Writing systems by anyascii's tables, nicknames by the list of the package `nicknames` (English ones, mostly).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import permutations
+
+import anyascii
+import duckdb
+import nicknames
+import pyarrow as pa
+
+_TITLES = "mr|mrs|ms|miss|dr|prof|sir|dame|lord|lady|rev|herr|frau|mme|mlle"
+# Of one person's two spellings: `Jr` and `II` are the second of the name.
+_GENERATIONS = {"sr": "1", "senior": "1", "jr": "2", "junior": "2", "ii": "2", "2nd": "2", "iii": "3", "3rd": "3",
+                "iv": "4", "4th": "4"}  # fmt: skip
+_GENERATION = "[ ,]+(" + "|".join(_GENERATIONS) + r")\.?\s*$"
+# A name that is short for so many others says little; the list has none that is short for more than a few.
+_MOST_OF_A_GROUP = 200
+
+
+def register(db: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection the function that :func:`latin` calls."""
+    db.create_function("to_ascii", anyascii.anyascii, ["VARCHAR"], "VARCHAR")
+
+
+def latin(expression: str) -> str:
+    """Lower case Latin letters: accents taken off, other letters and scripts written as they sound."""
+    plain = f"lower(strip_accents({expression}))"
+    return f"(case when regexp_matches({plain}, '[^\\x00-\\x7F]') then lower(to_ascii({plain})) else {plain} end)"
+
+
+def without_titles(expression: str) -> str:
+    """A name of lower case letters without the titles before it."""
+    return f"regexp_replace({expression}, '^((?:{_TITLES}) )+', '')"
+
+
+def without_generation(expression: str) -> str:
+    """The text of a name, of any case, without `Jr`, `Sr`, `II` after it."""
+    return f"regexp_replace({expression}, '{_GENERATION}', '', 'i')"
+
+
+def generation(expression: str) -> str:
+    """Which of its name a text says that it is, `1` for `Sr`, `2` for `Jr` and `II`; null when it says nothing."""
+    word = f"regexp_extract(lower({expression}), '{_GENERATION}', 1)"
+    cases = " ".join(f"when '{text}' then '{number}'" for text, number in _GENERATIONS.items())
+    return f"case {word} {cases} end"
+
+
+def find_nicknames(db: duckdb.DuckDBPyConnection) -> None:
+    """Makes the table `same_names` (a, b, both ways): the first names of the records that are short for one name."""
+    namer = nicknames.NickNamer()
+    groups: dict[str, list[str]] = defaultdict(list)
+    query = "select distinct first from r0 where first is not null and not contains(first, ' ') order by 1"
+    for (name,) in db.execute(query).fetchall():
+        full = namer.canonicals_of(name)
+        for group in full | ({name} if namer.nicknames_of(name) else set()):
+            groups[group].append(name)
+    found = {
+        pair for members in groups.values() if len(members) < _MOST_OF_A_GROUP for pair in permutations(members, 2)
+    }
+    pairs = sorted(found)
+    names = pa.table(
+        {"a": pa.array([a for a, _ in pairs], pa.string()), "b": pa.array([b for _, b in pairs], pa.string())}
+    )
+    db.register("found_names", names)
+    db.execute("create or replace table same_names as select a, b from found_names")
+    db.unregister("found_names")
