@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gremlin_python.driver.client import Client
 from gremlin_python.process.graph_traversal import __
 from gremlin_python.process.traversal import Cardinality, Direction, T
 from gremlin_python.statics import long
@@ -86,6 +87,10 @@ def test_a_reader_changes_nothing_by_any_way(graph_cloud: GraphCloud) -> None:
     def drop(g: Any) -> None:
         g.V().drop().iterate()
 
+    client = Client(f"ws://{graph_cloud.endpoint}/gremlin", "g", headers=graph_cloud.signed(reader, "GET", "/gremlin"))
+    with pytest.raises(Exception):  # noqa: B017, PT011 the driver's errors differ
+        client.submit("g.'add' + 'V'; g.V().count()").all().result()
+    client.close()
     for change in (add, merge, drop):
         with pytest.raises(Exception), graph_cloud.traversal(reader) as g:  # noqa: B017, PT011 the driver's errors differ
             change(g)
