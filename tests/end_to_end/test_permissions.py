@@ -8,7 +8,7 @@ from typing import Any
 from tests.end_to_end.conftest import DAYS, INGEST, World, client
 from tests.end_to_end.rest import wait_for
 
-STACK = "cdap-platform"
+STACK, TEMPLATES = "cdap-platform", "templates-of-the-permissions-test"
 
 
 def without(template: dict[str, Any], policy_of: str, action: str) -> dict[str, Any]:
@@ -26,24 +26,31 @@ def without(template: dict[str, Any], policy_of: str, action: str) -> dict[str, 
     return altered
 
 
-def deploy(cloudformation: Any, template: dict[str, Any]) -> None:
-    cloudformation.update_stack(
-        StackName=STACK, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
-    )
-    cloudformation.get_waiter("stack_update_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+def deploy(world: World, template: dict[str, Any]) -> None:
+    """Update the stack; its template is too long to be sent inline."""
+    s3, cloudformation = client(world.machine, "s3"), client(world.machine, "cloudformation")
+    region = s3.meta.region_name
+    s3.create_bucket(Bucket=TEMPLATES, CreateBucketConfiguration={"LocationConstraint": region})
+    s3.put_object(Bucket=TEMPLATES, Key=STACK, Body=json.dumps(template).encode())
+    try:
+        url = f"https://s3.{region}.amazonaws.com/{TEMPLATES}/{STACK}"
+        cloudformation.update_stack(StackName=STACK, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    finally:
+        s3.delete_object(Bucket=TEMPLATES, Key=STACK)
+        s3.delete_bucket(Bucket=TEMPLATES)
 
 
 def test_a_missing_permission_fails_the_right_task_and_names_action_resource_and_role(world: World) -> None:
-    cloudformation = client(world.machine, "cloudformation")
     path = world.machine.state / "cdk.out" / f"{STACK}.template.json"
     template = json.loads(path.read_text())
     run = next(r["dag_run_id"] for r in world.airflow.runs(INGEST) if r["partition_key"] == DAYS[0])
-    deploy(cloudformation, without(template, "ReplicationWriterRole", "s3:PutObject"))
+    deploy(world, without(template, "ReplicationWriterRole", "s3:PutObject"))
     try:
         world.airflow.clear(INGEST, run, ["land"])
         wait_for("land to fail", lambda: world.airflow.tasks(INGEST, run)["land"]["state"] == "failed")
     finally:
-        deploy(cloudformation, template)
+        deploy(world, template)
     task = world.airflow.tasks(INGEST, run)["land"]
     log = world.airflow.log(INGEST, run, "land", task["try_number"])
     for part in ("s3:PutObject", "raw/shop/", "cdap-dms-writer"):

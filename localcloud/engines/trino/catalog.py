@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,11 +16,11 @@ from localcloud.engines.sql.spectrum.objects import Location, ObjectFolder, pars
 from localcloud.engines.trino import information_schema
 from localcloud.engines.trino.errors import TrinoError
 from localcloud.engines.trino.translate import parse
+from localcloud.engines.trino.views import view_text
 
 Authorize = Callable[..., None]
 """``authorize(action, resources, context=None)`` for the caller. Raises :class:`AwsError` (AccessDenied)."""
 _LISTED_ONE_BY_ONE = 20
-_VIEW = "/* Presto View: "
 _PARTITION_BATCH = 100
 
 
@@ -253,25 +251,3 @@ def _from_glue(error: ClientError) -> TrinoError:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     kind = {"EntityNotFoundException": _MissingError, "AlreadyExistsException": _ExistsError}.get(code, TrinoError)
     return kind("HIVE_METASTORE_ERROR", message)
-
-
-def view_text(table: dict[str, Any]) -> str:
-    """The Trino query of a view. Raises TrinoError for a view of another engine."""
-    text = str(table.get("ViewOriginalText", ""))
-    if not text.startswith(_VIEW):
-        raise TrinoError("HIVE_VIEW_TRANSLATION_ERROR", f"{table['Name']} is not a view of Athena or Trino")
-    return str(json.loads(base64.b64decode(text[len(_VIEW) :].removesuffix("*/").strip()))["originalSql"])
-
-
-def view_document(name: str, sql: str, database: str, columns: list[tuple[str, str, str]]) -> dict[str, Any]:
-    """A view as Athena keeps it in Glue; ``columns`` are (name, Trino type, Hive type)."""
-    content = {"originalSql": sql, "catalog": "awsdatacatalog", "schema": database,
-               "columns": [{"name": column, "type": kind} for column, kind, _ in columns]}  # fmt: skip
-    return {
-        "Name": name,
-        "TableType": "VIRTUAL_VIEW",
-        "Parameters": {"presto_view": "true", "comment": "Presto View"},
-        "ViewOriginalText": f"{_VIEW}{base64.b64encode(json.dumps(content).encode()).decode()} */",
-        "ViewExpandedText": "/* Presto View */",
-        "StorageDescriptor": {"Columns": [{"Name": column, "Type": hive} for column, _, hive in columns]},
-    }

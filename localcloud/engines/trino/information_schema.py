@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from localcloud.engines.trino.errors import TrinoError
+from localcloud.engines.trino.views import view_text
 
 if TYPE_CHECKING:
     from localcloud.engines.trino.catalog import Catalog
@@ -48,8 +49,6 @@ def _rows(catalog: Catalog, name: str, database: str) -> list[tuple[Any, ...]]:
         if name == "tables":
             rows.append((*place, "VIEW" if view else "BASE TABLE"))
         elif name == "views" and view:
-            from localcloud.engines.trino.catalog import view_text
-
             rows.append((*place, view_text(table)))
         elif name == "columns":
             keys = table.get("PartitionKeys") or []

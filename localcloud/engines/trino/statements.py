@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from localcloud.engines.trino import hive_ddl, values, writing
-from localcloud.engines.trino.catalog import view_document, view_text
 from localcloud.engines.trino.errors import TrinoError
 from localcloud.engines.trino.outcome import Outcome
 from localcloud.engines.trino.translate import parse
+from localcloud.engines.trino.views import view_document, view_text
 
 if TYPE_CHECKING:
     from localcloud.engines.trino.query import Query

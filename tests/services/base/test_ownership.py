@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+# Requests to RDS are signed and answered as those to Neptune, whose management API is a part of it.
 REFUSED = {
     "batch": lambda c: c.describe_compute_environments(),
     "ecs": lambda c: c.list_clusters(),
@@ -15,7 +16,6 @@ REFUSED = {
     "firehose": lambda c: c.list_delivery_streams(),
     "kafka": lambda c: c.list_clusters_v2(),
     "lakeformation": lambda c: c.get_data_lake_settings(),
-    "rds": lambda c: c.describe_db_instances(),
     "sagemaker": lambda c: c.list_models(),
     "stepfunctions": lambda c: c.list_state_machines(),
 }
