@@ -18,8 +18,6 @@ _TITLES = "mr|mrs|ms|miss|dr|prof|sir|dame|lord|lady|rev|herr|frau|mme|mlle"
 _GENERATIONS = {"sr": "1", "senior": "1", "jr": "2", "junior": "2", "ii": "2", "2nd": "2", "iii": "3", "3rd": "3",
                 "iv": "4", "4th": "4"}  # fmt: skip
 _GENERATION = "[ ,]+(" + "|".join(_GENERATIONS) + r")\.?\s*$"
-# A name that is short for so many others says little; the list has none that is short for more than a few.
-_MOST_OF_A_GROUP = 200
 
 
 def register(db: duckdb.DuckDBPyConnection) -> None:
@@ -59,13 +57,8 @@ def find_nicknames(db: duckdb.DuckDBPyConnection) -> None:
         full = namer.canonicals_of(name)
         for group in full | ({name} if namer.nicknames_of(name) else set()):
             groups[group].append(name)
-    found = {
-        pair for members in groups.values() if len(members) < _MOST_OF_A_GROUP for pair in permutations(members, 2)
-    }
-    pairs = sorted(found)
-    names = pa.table(
-        {"a": pa.array([a for a, _ in pairs], pa.string()), "b": pa.array([b for _, b in pairs], pa.string())}
-    )
-    db.register("found_names", names)
+    pairs = sorted({pair for members in groups.values() for pair in permutations(members, 2)})
+    a, b = (pa.array([pair[side] for pair in pairs], pa.string()) for side in (0, 1))
+    db.register("found_names", pa.table({"a": a, "b": b}))
     db.execute("create or replace table same_names as select a, b from found_names")
     db.unregister("found_names")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from botocore.exceptions import ClientError
 from localcloud.base.errors import AwsError
 from localcloud.engines.sql.spectrum import scan as scans
 from localcloud.engines.sql.spectrum.lake import Partition
-from localcloud.engines.sql.spectrum.objects import Location, ObjectFolder, parse_location
+from localcloud.engines.sql.spectrum.objects import Location, ObjectFolder, listed_prefixes, parse_location
 from localcloud.engines.trino import information_schema
 from localcloud.engines.trino.errors import TrinoError
 from localcloud.engines.trino.translate import parse
@@ -20,7 +19,6 @@ from localcloud.engines.trino.views import view_text
 
 Authorize = Callable[..., None]
 """``authorize(action, resources, context=None)`` for the caller. Raises :class:`AwsError` (AccessDenied)."""
-_LISTED_ONE_BY_ONE = 20
 _PARTITION_BATCH = 100
 
 
@@ -60,12 +58,8 @@ class Catalog:
 
     def check_read(self, role_arn: str, locations: list[Location], first_keys: list[str]) -> None:
         """The check that a scan makes before it reads: the buckets' listing and the first object of every folder."""
-        for bucket in sorted({location.bucket for location in locations}):
-            prefixes = sorted({location.key for location in locations if location.bucket == bucket})
-            if len(prefixes) > _LISTED_ONE_BY_ONE:
-                prefixes = [os.path.commonpath(prefixes) + "/"]
-            for prefix in prefixes:
-                self.allow("s3:ListBucket", [f"arn:aws:s3:::{bucket}"], {"s3:prefix": prefix})
+        for bucket, prefix in listed_prefixes(locations):
+            self.allow("s3:ListBucket", [f"arn:aws:s3:::{bucket}"], {"s3:prefix": prefix})
         if first_keys:
             self.allow("s3:GetObject", first_keys)
 

@@ -21,6 +21,13 @@ class TrinoError(Exception):
         self.category = category
 
 
+class ScanLimitError(TrinoError):
+    """A query read more than its workgroup lets it."""
+
+    def __init__(self) -> None:
+        super().__init__("EXCEEDED_SCAN_LIMIT", "Bytes scanned limit was exceeded")
+
+
 _OWN = re.compile(r"\b(DIVISION_BY_ZERO|INVALID_FUNCTION_ARGUMENT): (.*)", re.DOTALL)
 _COLUMN = re.compile(
     r"Referenced column \"([^\"]+)\" not found|does not have a column named \"?([^\"\s]+?)\"?(?:\s|$)"

@@ -11,7 +11,7 @@ import duckdb
 
 from localcloud.engines.trino import statements, values
 from localcloud.engines.trino.catalog import Catalog
-from localcloud.engines.trino.errors import TrinoError, from_engine
+from localcloud.engines.trino.errors import ScanLimitError, TrinoError, from_engine
 from localcloud.engines.trino.outcome import Outcome
 from localcloud.engines.trino.translate import to_duckdb
 
@@ -20,11 +20,19 @@ class Query:
     """Runs one query in an engine of its own, which can be interrupted.
 
     ``folder`` takes the result and what is on its way to a table. ``work_location`` is the URL under which a CREATE
-    TABLE AS without a location of its own puts its objects.
+    TABLE AS without a location of its own puts its objects. ``scan_limit`` is the most bytes that may be read.
     """
 
     def __init__(
-        self, catalog: Catalog, folder: Path, database: str, execution_id: str, work_location: str, *, memory: str
+        self,
+        catalog: Catalog,
+        folder: Path,
+        database: str,
+        execution_id: str,
+        work_location: str,
+        *,
+        memory: str,
+        scan_limit: int | None = None,
     ) -> None:
         self.catalog = catalog
         self.folder = folder
@@ -33,11 +41,12 @@ class Query:
         self.work_location = work_location
         self.scanned = 0
         self._memory = memory
+        self._scan_limit = scan_limit
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._interrupted = False
 
     def run(self, sql: str) -> Outcome:
-        """Run the query. Raises :class:`TrinoError`."""
+        """Run the query. Raises :class:`TrinoError`, of it :class:`ScanLimitError` before anything was written."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             outcome = statements.run(self, sql)
@@ -93,6 +102,8 @@ class Query:
         row = cursor.fetchone() if cursor.description else None
         profile = json.loads(connection.get_profiling_information(format="json"))
         self.scanned += int(profile.get("io", {}).get("total_bytes_read", 0))
+        if self._scan_limit is not None and self.scanned > self._scan_limit:
+            raise ScanLimitError
         return int(row[0]) if row and isinstance(row[0], int) else 0
 
     def copy(self, text: str, target: Path, options: str) -> int:

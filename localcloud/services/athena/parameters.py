@@ -36,10 +36,12 @@ def split(text: str) -> list[str]:
 
 def bind(sql: str, values: list[str]) -> str:
     """The statement with its ``?`` replaced, in order. Raises TrinoError when their number differs."""
-    if not values:
+    if not values and "?" not in sql:
         return sql
     tree = parse(sql)
     places = [node for node in tree.dfs() if isinstance(node, exp.Placeholder)]
+    if not values and not places:
+        return sql
     if len(places) != len(values):
         raise TrinoError("INVALID_PARAMETER_USAGE",
                          f"Incorrect number of parameters: expected {len(places)} but found {len(values)}")  # fmt: skip

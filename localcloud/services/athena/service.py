@@ -19,7 +19,7 @@ from localcloud.base.errors import AwsError
 from localcloud.base.service import Service
 from localcloud.engines.sql.spectrum.objects import Location
 from localcloud.engines.trino.catalog import Catalog
-from localcloud.engines.trino.errors import TrinoError
+from localcloud.engines.trino.errors import ScanLimitError, TrinoError
 from localcloud.engines.trino.outcome import Outcome
 from localcloud.engines.trino.query import Query
 from localcloud.engines.trino.statements import bare
@@ -168,7 +168,10 @@ class AthenaService(WorkGroupOperations, SavedOperations, MetadataOperations, Se
             place = results.location(execution["ResultConfiguration"]["OutputLocation"])
             folder = self._work / identifier
             database = execution["Context"].get("Database", "default")
-            query = Query(self.catalog(), folder, database, identifier, place.url.rstrip("/"), memory=_MEMORY)
+            limit = self.workgroup(execution["WorkGroup"])["Configuration"].get("BytesScannedCutoffPerQuery")
+            query = Query(
+                self.catalog(), folder, database, identifier, place.url.rstrip("/"), memory=_MEMORY, scan_limit=limit
+            )
             self._running[identifier] = query
             try:
                 outcome = self._outcome(query, execution)
@@ -198,14 +201,7 @@ class AthenaService(WorkGroupOperations, SavedOperations, MetadataOperations, Se
         return query.run(parameters.bind(text, given))
 
     def _finish(self, execution: dict[str, Any], query: Query, outcome: Outcome, place: Location) -> None:
-        cutoff = self.workgroup(execution["WorkGroup"])["Configuration"].get("BytesScannedCutoffPerQuery")
         keys = results.names(outcome, place.key, execution["QueryExecutionId"])
-        if cutoff is not None and outcome.scanned > cutoff:
-            with self.lock:
-                execution.update(State="CANCELLED", Reason="Bytes scanned limit was exceeded", Completed=time.time(),
-                                 Scanned=outcome.scanned)  # fmt: skip
-                self.changed()
-            return
         target = Location(place.bucket, keys[0])
         query.catalog.allow("s3:PutObject", [target.arn])
         arguments = results.encryption(execution["ResultConfiguration"].get("EncryptionConfiguration"))
@@ -221,9 +217,12 @@ class AthenaService(WorkGroupOperations, SavedOperations, MetadataOperations, Se
 
     def _fail(self, execution: dict[str, Any], query: Query, error: Exception) -> None:
         category = getattr(error, "category", 2)
+        limited = isinstance(error, ScanLimitError)
         with self.lock:
             if execution["State"] == "RUNNING":
-                execution.update(State="FAILED", Reason=str(error), Completed=time.time(), Scanned=query.scanned,
+                # AWS calls a query that read too much cancelled, in these words.
+                state, reason = ("CANCELLED", str(error).partition(": ")[2]) if limited else ("FAILED", str(error))
+                execution.update(State=state, Reason=reason, Completed=time.time(), Scanned=query.scanned,
                                  Category=category)  # fmt: skip
             self.changed()
 

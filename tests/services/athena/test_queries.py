@@ -128,6 +128,8 @@ def test_parameters_fill_the_question_marks(athena: Athena) -> None:
     sql = "SELECT a, b FROM (VALUES (1, 'x'), (2, 'y')) AS t(a, b) WHERE a = ? AND b = ?"
     assert athena.rows(sql, ExecutionParameters=["2", "'y'"])[1:] == [["2", "y"]]
     assert "expected 2 but found 1" in athena.fail(sql, ExecutionParameters=["2"])
+    assert "expected 2 but found 0" in athena.fail(sql)
+    assert athena.rows("SELECT regexp_like('abc', 'a?bc')")[1:] == [["true"]]
     athena.run(f"PREPARE {athena.database} FROM {sql}")
     assert athena.rows(f"EXECUTE {athena.database} USING 1, 'x'")[1:] == [["1", "x"]]
     kept = athena.client.get_prepared_statement(StatementName=athena.database, WorkGroup="primary")

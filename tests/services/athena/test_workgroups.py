@@ -23,6 +23,10 @@ def test_a_workgroup_enforces_its_location_and_its_limit(athena: Athena) -> None
     assert (stopped["Status"]["State"], stopped["Status"]["StateChangeReason"]) == (
         "CANCELLED", "Bytes scanned limit was exceeded",
     )  # fmt: skip
+    place = athena.url("copied/")
+    written = f"CREATE TABLE copied WITH (external_location = '{place}') AS SELECT * FROM big"  # noqa: S608
+    assert athena.wait(athena.start(written, WorkGroup=name))["Status"]["State"] == "CANCELLED"
+    assert athena.keys("copied/") == [] and ["copied"] not in athena.rows("SHOW TABLES")
     athena.client.update_work_group(
         WorkGroup=name, State="DISABLED", ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True}
     )

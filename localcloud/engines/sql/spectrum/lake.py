@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from localcloud.base.cloud import make_client
 from localcloud.base.errors import AwsError
 from localcloud.engines.sql.errors import SqlError
 from localcloud.engines.sql.spectrum import scan as scans
-from localcloud.engines.sql.spectrum.objects import Location, ObjectFolder
+from localcloud.engines.sql.spectrum.objects import Location, ObjectFolder, listed_prefixes
 
 if TYPE_CHECKING:
     from localcloud.engines.sql.session import Session
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 PRINCIPAL = "redshift.amazonaws.com"
 # Long enough for the planning of one statement; Spectrum sees a new partition at once.
 _CATALOG_SECONDS = 0.05
-_LISTED_ONE_BY_ONE = 20
 _PERMISSION_SECONDS = 30.0
 _CREDENTIAL_SECONDS = 900.0
 T = TypeVar("T")
@@ -185,13 +183,8 @@ class Lake:
 
     def check_read(self, role_arn: str, locations: list[Location], first_keys: list[str]) -> None:
         """Check that the role may list the buckets and read the objects that a scan starts with."""
-        for bucket in sorted({location.bucket for location in locations}):
-            prefixes = sorted({location.key for location in locations if location.bucket == bucket})
-            if len(prefixes) > _LISTED_ONE_BY_ONE:
-                # A table of thousands of partitions is asked for as a whole; the objects are checked one by one.
-                prefixes = [os.path.commonpath(prefixes) + "/"]
-            for prefix in prefixes:
-                self.authorize(role_arn, "s3:ListBucket", [f"arn:aws:s3:::{bucket}"], prefix)
+        for bucket, prefix in listed_prefixes(locations):
+            self.authorize(role_arn, "s3:ListBucket", [f"arn:aws:s3:::{bucket}"], prefix)
         for start in range(0, len(first_keys), 500):
             self.authorize(role_arn, "s3:GetObject", first_keys[start : start + 500])
 

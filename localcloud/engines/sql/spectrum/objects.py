@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
@@ -10,6 +11,7 @@ from urllib.parse import urlparse
 from localcloud.engines.sql.errors import SqlError
 
 _METADATA = ".meta.json"
+_LISTED_ONE_BY_ONE = 20
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ def parse_location(url: str) -> Location:
     if parts.scheme not in ("s3", "s3a", "s3n") or not parts.netloc:
         raise SqlError("22023", f"not an S3 location: {url!r}; expected s3://bucket/prefix")
     return Location(parts.netloc, url.split("://", 1)[1].partition("/")[2])
+
+
+def listed_prefixes(locations: list[Location]) -> Iterator[tuple[str, str]]:
+    """(bucket, prefix) of the listings that a scan of the locations makes, of which a role has to be allowed each.
+
+    A table of thousands of partitions is asked for as a whole; its objects are checked one by one.
+    """
+    for bucket in sorted({location.bucket for location in locations}):
+        prefixes = sorted({location.key for location in locations if location.bucket == bucket})
+        if len(prefixes) > _LISTED_ONE_BY_ONE:
+            prefixes = [os.path.commonpath(prefixes) + "/"]
+        for prefix in prefixes:
+            yield bucket, prefix
 
 
 class ObjectFolder:
