@@ -18,6 +18,7 @@ from cdap.errors import CdapError
 from cdap.settings import settings
 
 STATE_DAG = "build_profiles"
+INGEST_PREFIX = "ingest_"
 STATE_KEY = "current"
 CRAWLER_POOL = "glue_crawler"
 PAGE = 100
@@ -137,6 +138,17 @@ class AirflowApi:
         """A DAG's description; None when Airflow has none of that name."""
         response = self._call("GET", f"/dags/{dag_id}", allow=(404,))
         return None if response.status_code == httpx.codes.NOT_FOUND else dict(response.json())
+
+    def ask_to_parse(self, prefix: str) -> bool:
+        """Asks for the files of the DAGs whose ids begin with `prefix` to be parsed before it is their time.
+
+        False when Airflow knows no such DAG, hence no file to ask for.
+        """
+        known = [dag for dag in self._pages("/dags", "dags", {"dag_id_prefix_pattern": prefix}) if dag["file_token"]]
+        for token in {dag["fileloc"]: dag["file_token"] for dag in known}.values():
+            # 409: it has been asked for already.
+            self._call("PUT", f"/parseDagFile/{_quoted(token)}", allow=(409,))
+        return bool(known)
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
         self._call("PATCH", f"/dags/{dag_id}", params={"update_mask": "is_paused"}, json={"is_paused": paused})

@@ -63,7 +63,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything under one folder `state`; `project` is the checkout that holds the DAGs and the configuration."""
+    """Everything under one folder `state`; `project` is the checkout that the platform runs from, code included."""
 
     project: Path
     state: Path
@@ -98,6 +98,8 @@ class Machine:
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            # Before the installed checkout, which may be another one.
+            "PYTHONPATH": str(self.project),
             "LOCALCLOUD_STATE": str(self.state / ".localcloud"),
             "DEMO_STATE": str(self.state / ".demo"),
             "CDAP_ENVIRONMENT": "dev",

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from cdap import ledger
-from cdap.airflow_api import STATE_DAG, STATE_KEY, AirflowApi, AirflowError, Reprocess, Run, pools
+from cdap.airflow_api import INGEST_PREFIX, STATE_DAG, STATE_KEY, AirflowApi, AirflowError, Reprocess, Run, pools
 from cdap.config import Source, load_sources
 from cdap.errors import CdapError
 from cdap.loads import Window
@@ -153,7 +153,7 @@ def run_backfill(
     summary = Summary(window.first_day.isoformat(), window.last_day.isoformat(), [source.name for source in sources])
     if made := airflow.ensure_pools(pools(load_sources(settings().config_dir))):
         summary.notes.append(f"Made Airflow's pools {', '.join(made)}")
-    for dag_id in [*(f"ingest_{source.name}" for source in sources), STATE_DAG]:
+    for dag_id in [*(f"{INGEST_PREFIX}{source.name}" for source in sources), STATE_DAG]:
         _await_dag(airflow, dag_id)
     began = time.monotonic()
     with held_back(airflow, summary):
@@ -161,7 +161,7 @@ def run_backfill(
         summary.landing_seconds = round(time.monotonic() - began, 1)
         summary.day_runs = len(runs)
         for run in runs:
-            name = run.dag_id.removeprefix("ingest_")
+            name = run.dag_id.removeprefix(INGEST_PREFIX)
             summary.day_runs_by_source[name] = summary.day_runs_by_source.get(name, 0) + 1
         _require_success(airflow, runs)
     began = time.monotonic()
@@ -208,7 +208,7 @@ def _land(
 ) -> list[Run]:
     runs: list[Run] = []
     for source in sources:
-        dag_id = f"ingest_{source.name}"
+        dag_id = f"{INGEST_PREFIX}{source.name}"
         if (airflow.dag(dag_id) or {}).get("is_paused"):
             airflow.set_paused(dag_id, False)
             summary.notes.append(f"{dag_id} was paused and has been unpaused")
@@ -252,10 +252,16 @@ def _await_earlier_backfill(airflow: AirflowApi, dag_id: str, summary: Summary) 
     airflow.await_no_backfill(dag_id)
 
 
-def _await_dag(airflow: AirflowApi, dag_id: str, timeout: float = 60) -> None:
-    """Waits until Airflow has read a DAG: right after its start the folder is not yet parsed."""
+def _await_dag(airflow: AirflowApi, dag_id: str, timeout: float = 120) -> None:
+    """Waits until Airflow has read a DAG: right after its start the folder is not yet parsed.
+
+    The DAG of a source whose file has just been added is made by the file that makes those of the others; that one is
+    asked for at once, for an unchanged file of DAGs waits long until it is parsed again.
+    """
     deadline = time.monotonic() + timeout
+    asked = False
     while airflow.dag(dag_id) is None:
+        asked = asked or airflow.ask_to_parse(INGEST_PREFIX)
         if time.monotonic() > deadline or airflow.import_errors():
             problems = airflow.import_errors()
             raise AirflowError(
@@ -311,7 +317,7 @@ def summary_table(summary: Summary) -> Table:
     """The summary for a person."""
     table = Table("what", "runs", "seconds", title=f"{summary.first_day} to {summary.last_day}")
     for source in summary.sources:
-        table.add_row(f"ingest_{source}", str(summary.day_runs_by_source.get(source, 0)), "")
+        table.add_row(f"{INGEST_PREFIX}{source}", str(summary.day_runs_by_source.get(source, 0)), "")
     table.add_row("landing", str(summary.day_runs), f"{summary.landing_seconds:.1f}")
     table.add_row(STATE_DAG, "1" if summary.state_run else "0", f"{summary.state_seconds:.1f}")
     return table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.conftest import DAYS, INGEST, STATE, World
 from tests.end_to_end.processes import attempts
 from tests.end_to_end.rest import wait_for
+from tests.end_to_end.world import DAYS, INGEST, STATE, World
 
 MIDDLE = DAYS[2]
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from demo.machine import Machine
-from tests.end_to_end.conftest import PROJECT, warehouse_of
+from tests.end_to_end.world import PROJECT, warehouse_of
 
 FILE = PROJECT.parent / "shared" / "data" / "cdnow" / "CDNOW_master.txt"
 

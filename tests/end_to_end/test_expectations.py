@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.end_to_end.conftest import STATE, World, warehouse_of
 from tests.end_to_end.rest import wait_for
+from tests.end_to_end.world import STATE, World, warehouse_of
 
 
 def execute(world: World, statement: str, values: Any = None) -> list[tuple[Any, ...]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.end_to_end.conftest import World, client
 from tests.end_to_end.rest import wait_for
+from tests.end_to_end.world import World, client
 
 DAG = "check_freshness"
 

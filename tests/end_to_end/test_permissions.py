@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.end_to_end.conftest import DAYS, INGEST, World, client
 from tests.end_to_end.rest import wait_for
+from tests.end_to_end.world import DAYS, INGEST, World, client
 
 STACK, TEMPLATES = "cdap-platform", "templates-of-the-permissions-test"
 

@@ -20,6 +20,8 @@ class AirflowDouble:
 
     def __init__(self) -> None:
         self.paused = {"ingest_shop": True, "build_profiles": False}
+        # DAGs that their file would give if it were parsed again.
+        self.unparsed: dict[str, bool] = {}
         self.runs: list[dict[str, Any]] = []
         self.asked: dict[str, int] = {}
         self.steps = 2
@@ -65,6 +67,10 @@ class AirflowDouble:
                         self.landed_while_state_ran_free += 1
 
     def _get_dags(self, parts: list[str], body: Any, params: httpx.QueryParams) -> httpx.Response:
+        if len(parts) == 1:
+            known = [dag for dag in self.paused if dag.startswith(params["dag_id_prefix_pattern"])]
+            listed = [{"dag_id": dag, "fileloc": f"{dag[:6]}.py", "file_token": f"of {dag}/it"} for dag in known]
+            return self._page(listed, "dags", params)
         dag = parts[1]
         if dag not in self.paused:
             return httpx.Response(404, json={"detail": "not found"})
@@ -90,6 +96,11 @@ class AirflowDouble:
             {"event": "Task failed", "error_detail": [{"exc_type": "CdapError", "exc_value": "no table orders"}]},
         ]
         return httpx.Response(200, json={"content": content})
+
+    def _put_parseDagFile(self, parts: list[str], body: Any, params: httpx.QueryParams) -> httpx.Response:
+        self.paused |= self.unparsed
+        self.unparsed = {}
+        return httpx.Response(201, json=None)
 
     def _post_dags(self, parts: list[str], body: Any, params: httpx.QueryParams) -> httpx.Response:
         if parts[1] == "build_profiles":

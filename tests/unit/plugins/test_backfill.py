@@ -141,3 +141,14 @@ def test_a_dag_that_airflow_does_not_have_is_named(airflow: AirflowDouble, monke
         monkeypatch.setattr(command, "POLL_INTERVAL", 0.001)
         with pytest.raises(AirflowError, match="Looking for DAG build_profiles"):
             command._await_dag(api, "build_profiles", timeout=0.02)
+
+
+def test_the_dag_of_a_source_that_was_just_added_is_asked_for(
+    airflow: AirflowDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "POLL_INTERVAL", 0.001)
+    airflow.unparsed = {"ingest_till": False}
+    with AirflowApi("http://airflow", "admin", "x", transport=airflow.transport()) as api:
+        command._await_dag(api, "ingest_till", timeout=0.5)
+        assert not airflow.unparsed
+        assert not api.ask_to_parse("nothing_")
