@@ -18,7 +18,7 @@ DAYS ?= 3
 SEED ?= 7
 JOBS ?= 2
 
-.PHONY: help install demo down test bench conformance lint format requirements clean
+.PHONY: help install demo down test acceptance bench conformance lint format requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ down: ## Stop all that `make demo` started
 test: install ## Run all tests; JOBS=2 groups of them side by side
 	@# In the order of collection: the end-to-end tests mostly wait, so they begin first.
 	@$(BIN)/pytest -n $(JOBS)
+
+acceptance: install ## Prove on whole machines what takes too long for `make test`: sources added later, damaged records
+	@$(BIN)/pytest tests/acceptance
 
 bench: install ## Compare two ways of each costly step in one run: ratio and peak memory
 	@for benchmark in benchmarks/[a-z]*_*.py; do $(BIN)/python -m "benchmarks.$$(basename $$benchmark .py)" || exit 1; done
