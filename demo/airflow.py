@@ -194,10 +194,6 @@ class Airflow:
             "AIRFLOW__API_AUTH__JWT_SECRET": settings.jwt_secret,
             "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs" / "tasks"),
-            # A process that was killed is missed after one minute, not five: of a task by its heartbeat, of a scheduler
-            # by the next one's look for tasks that nobody runs.
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
