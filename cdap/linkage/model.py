@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from cdap.errors import CdapError
 from cdap.linkage.compare import Codes
@@ -25,13 +26,17 @@ from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, SWAPPED_SHARE, kind_of
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = 2
-CLASSES = ("person", "moved", "household", "neighbours", "namesakes", "strangers")
+VERSION = 3
+CLASSES = ("person", "moved", "household", "apart", "juniors", "neighbours", "namesakes", "strangers")
 # One person in either of these.
 PERSON = ("person", "moved")
 # Of the kinds that differ in a class: the chance that the values have one source, and whether it is learned.
 SOURCES: dict[str, dict[str, tuple[float, bool]]] = {
     "moved": {"street": (0.05, False), "city": (0.3, False), "postcode": (0.1, False), "*": (1.0, False)},
+    # Of a household, one of them by an address that the other never had or has left.
+    "apart": {"street": (0.05, False), "city": (0.3, False), "postcode": (0.1, False)},
+    # Father and son of one name in one house.
+    "juniors": {"first": (0.98, False), "gender": (0.98, False), "dob": (0.0, False), "year": (0.0, False)},
     "neighbours": {"street": (0.3, True), "city": (0.95, True), "postcode": (0.9, True), "*": (0.0, False)},
     "namesakes": {
         "first": (0.9, True),
@@ -45,10 +50,24 @@ SOURCES: dict[str, dict[str, tuple[float, bool]]] = {
     "person": {"*": (1.0, False)},
 }
 # Pairs of each class a record, at the start.
-START = {"person": 0.3, "moved": 0.05, "household": 0.1, "neighbours": 0.1, "namesakes": 0.1, "strangers": 0.0}
+START = {
+    "person": 0.3,
+    "moved": 0.05,
+    "household": 0.1,
+    "apart": 0.02,
+    "juniors": 0.01,
+    "neighbours": 0.1,
+    "namesakes": 0.1,
+    "strangers": 0.0,
+}
+# Of the pairs of a household at most this share is of two of one name; only where a birth date or a generation tells:
+# a year by itself is too often a little wrong, so that persons would become father and son.
+MOST_JUNIORS, TELLS_JUNIORS = 0.1, ("dob", "generation")
+# One person's values differ at most so many times as often as they do at the start: else persons become families.
+MOST_DRIFT = 3.0
 # How many pairs the prior of a field weighs.
 STRENGTH = 500.0
-ROUNDS, LEAST_ROUNDS, CONVERGED = 60, 10, 1e-3
+ROUNDS, LEAST_ROUNDS, CONVERGED = 150, 10, 1e-3
 # Scores are in bits; beyond these a single pair decides nothing more.
 HIGHEST, LOWEST = 12.0, -4.0
 LEAST_WEIGHT = 0.02
@@ -104,19 +123,22 @@ class Model:
             shares=np.zeros(len(CLASSES)),
         )
         shares = np.array([START[of] * records for of in CLASSES]) / pairs
-        shares = _with_strangers(shares)
+        has_juniors = any(kind_of(name) in TELLS_JUNIORS for name in fields)
+        shares = _within_bounds(shares, has_juniors)
         encoded = model._encode(patterns)
+        # Classes of less than a pair in a thousand records may come and go.
+        negligible = 1e-3 * records / pairs
         for round_ in range(ROUNDS):
             model.shares = shares
             weights = model._posterior(encoded) * counts[:, None]
-            total = weights.sum(0)
-            following = (total + 1e-3) / pairs
+            following = (weights.sum(0) + 1e-3) / pairs
             following[0] += 1 / pairs
-            following = _with_strangers(following)
-            for place, name in enumerate(fields):
-                model._learn(name, encoded[:, place], weights, before[name], prior[name], pairs)
+            following = _within_bounds(following, has_juniors)
+            masses = np.asarray(encoded.T @ weights)
+            for name, of_field in model._places().items():
+                model._learn(name, masses[of_field], before[name], prior[name], pairs)
             model.rounds = round_ + 1
-            moved = np.abs(np.log(following[:-1] + 1e-15) - np.log(shares[:-1] + 1e-15)).max()
+            moved = np.abs(np.log(following[:-1] + negligible) - np.log(shares[:-1] + negligible)).max()
             if round_ > LEAST_ROUNDS and moved < CONVERGED:
                 break
             shares = following
@@ -128,22 +150,16 @@ class Model:
         }
         return model
 
-    def _learn(
-        self,
-        name: str,
-        codes: npt.NDArray[np.int64],
-        weights: Floats,
-        known: Strangers,
-        prior: Floats,
-        pairs: float,
-    ) -> None:
-        """One step of a field: what its values do in a person, among strangers, and how often they have one source."""
-        seen = codes >= 0
+    def _learn(self, name: str, masses: Floats, known: Strangers, prior: Floats, pairs: float) -> None:
+        """One step of a field: what its values do in a person, among strangers, and how often they have one source.
+
+        `masses` are the expected pairs, by code and class.
+        """
         size = len(self.codes[name])
         person, strangers = self.person[name], self.strangers[name]
         of_persons, explained = np.zeros(size), np.zeros(size)
         for place, of in enumerate(CLASSES[:-1]):
-            mass = np.bincount(codes[seen], weights[seen, place], size)
+            mass = masses[:, place]
             s = self.sources[of][name]
             one_source = mass * (s * person / (s * person + (1 - s) * strangers + 1e-300))
             explained += one_source
@@ -158,7 +174,12 @@ class Model:
         self.strangers[name] = np.concatenate([known.differing * (1 - by_chance.sum()), by_chance])
         learned_person = of_persons + STRENGTH * prior
         learned_person[equal_from:] = learned_person[equal_from:].sum() * known.share
-        self.person[name] = learned_person / learned_person.sum()
+        learned_person /= learned_person.sum()
+        most = MOST_DRIFT * prior[0]
+        if learned_person[0] > most:
+            learned_person[1:] *= (1 - most) / (1 - learned_person[0])
+            learned_person[0] = most
+        self.person[name] = learned_person
 
     # Scoring ----------------------------------------------------------------------------------------------------------
 
@@ -180,35 +201,47 @@ class Model:
         )
         return np.asarray(np.maximum((codes >= 0) @ bits / bits.sum(), LEAST_WEIGHT))
 
-    def _posterior(self, encoded: npt.NDArray[np.int64]) -> Floats:
+    def _posterior(self, encoded: csr_matrix) -> Floats:
         logs = self._logs(encoded)
         chances = np.exp(logs - logs.max(1, keepdims=True))
         return np.asarray(chances / chances.sum(1, keepdims=True))
 
-    def _logs(self, encoded: npt.NDArray[np.int64]) -> Floats:
-        logs = np.tile(np.log(self.shares + 1e-300), (len(encoded), 1))
-        for place, name in enumerate(self.fields):
-            seen = encoded[:, place] >= 0
-            codes = encoded[seen, place]
-            for of_place, of in enumerate(CLASSES):
-                s = self.sources[of][name]
-                logs[seen, of_place] += np.log(s * self.person[name] + (1 - s) * self.strangers[name] + 1e-15)[codes]
-        return logs
+    def _logs(self, encoded: csr_matrix) -> Floats:
+        """Of each pattern the logarithm of its chance together with each class, up to a constant."""
+        chances = np.empty((encoded.shape[1], len(CLASSES)))
+        for name, of_field in self._places().items():
+            s = np.array([self.sources[of][name] for of in CLASSES])
+            chances[of_field] = s * self.person[name][:, None] + (1 - s) * self.strangers[name][:, None]
+        return np.asarray(encoded @ np.log(chances + 1e-15)) + np.log(self.shares + 1e-300)
 
-    def _encode(self, codes: Codes) -> npt.NDArray[np.int64]:
-        """Codes as places in the field's chances; a bucket that training did not see counts as the rarest it saw."""
+    def _places(self) -> dict[str, slice]:
+        """Where each field's codes stand among those of all fields."""
+        ends = np.cumsum([0, *(len(self.codes[name]) for name in self.fields)]).tolist()
+        return {name: slice(ends[place], ends[place + 1]) for place, name in enumerate(self.fields)}
+
+    def _encode(self, codes: Codes) -> csr_matrix:
+        """A row a pattern, a column a code of a field: 1 where the pattern has it, none of a field that is missing.
+
+        A bucket that training did not see counts as the rarest it saw.
+        """
         columns = []
-        for place, name in enumerate(self.fields):
-            table = np.full(64, -1, np.int64)
+        for place, (name, of_field) in enumerate(self._places().items()):
+            table = np.full(64, -1, np.int32)
             known = self.codes[name]
             for at, code in enumerate(known):
-                table[code + 1] = at
+                table[code + 1] = of_field.start + at
             buckets = sorted(code for code in known if code >= EQUAL)
             for code in range(EQUAL, 62):
                 if table[code + 1] < 0 and buckets:
-                    table[code + 1] = known.index(max([b for b in buckets if b <= code] or buckets[:1]))
+                    table[code + 1] = of_field.start + known.index(
+                        max([b for b in buckets if b <= code] or buckets[:1])
+                    )
             columns.append(table[codes[:, place].astype(np.int64) + 1])
-        return np.stack(columns, 1) if columns else np.zeros((len(codes), 0), np.int64)
+        found = np.stack(columns, 1) if columns else np.zeros((len(codes), 0), np.int32)
+        there = found >= 0
+        ends = np.concatenate([[0], np.cumsum(there.sum(1))])
+        width = sum(len(known) for known in self.codes.values())
+        return csr_matrix((np.ones(ends[-1]), found[there], ends), shape=(len(codes), width))
 
     # Files ------------------------------------------------------------------------------------------------------------
 
@@ -255,10 +288,8 @@ class Model:
 
 def _source(of: str, name: str) -> tuple[float, bool]:
     kind = kind_of(name)
-    if of == "household":
-        return KINDS[kind].shared, KINDS[kind].learned
-    known = SOURCES[of]
-    return known.get(kind, known["*"])
+    known = SOURCES.get(of, {})
+    return known.get(kind) or known.get("*") or (KINDS[kind].shared, KINDS[kind].learned)
 
 
 def _prior_of_a_person(name: str, fields: Sequence[str], known: Strangers) -> Floats:
@@ -273,9 +304,11 @@ def _at_first(known: Strangers) -> Floats:
     return np.concatenate([known.differing * (1 - by_chance.sum()), by_chance])
 
 
-def _with_strangers(shares: Floats) -> Floats:
-    """Strangers are the rest, and the most: also of a handful of records."""
+def _within_bounds(shares: Floats, has_juniors: bool) -> Floats:
+    """Strangers are the rest, and the most: also of a handful of records. Juniors are few among families."""
     shares = shares.copy()
+    juniors, households = CLASSES.index("juniors"), CLASSES.index("household")
+    shares[juniors] = min(shares[juniors], MOST_JUNIORS * shares[households]) if has_juniors else 0.0
     shares[:-1] *= min(1.0, 0.5 / shares[:-1].sum())
     shares[-1] = 1 - shares[:-1].sum()
     return shares

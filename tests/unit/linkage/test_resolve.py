@@ -16,8 +16,9 @@ from cdap.cli.identity import app
 from cdap.errors import CdapError, ConfigurationError
 from cdap.identity.evaluation import evaluate
 from cdap.linkage import load_linkage_config, resolve, strangers
+from cdap.linkage.fields import KINDS, kind_of
 from cdap.linkage.files import read_clusters, read_truth
-from cdap.linkage.model import Model, ModelError
+from cdap.linkage.model import CLASSES, MOST_DRIFT, MOST_JUNIORS, Model, ModelError
 from cdap.linkage.prepare import RecordsError
 
 RECORDS = 1200
@@ -201,3 +202,12 @@ def test_namesakes_of_one_town_are_not_one_person_who_moved(tmp_path: Path) -> N
     members = {a.unique_id: a.customer_id for a in resolve(file, load_linkage_config(config)).assignments}
     wrong = [part for part in parts(members) if len({record.split("-")[0] for record in part}) > 1]
     assert len(wrong) <= 5, wrong[:5]
+
+
+def test_persons_stay_persons_and_juniors_few_whatever_is_learned(persons: Path) -> None:
+    """Else expectation-maximisation takes a family for one person whose first names differ."""
+    model = resolve(persons, CONFIG).model
+    share = dict(zip(CLASSES, model.shares, strict=True))
+    assert 0 <= share["juniors"] <= MOST_JUNIORS * share["household"] * 1.01
+    for name in model.fields:
+        assert model.person[name][0] <= MOST_DRIFT * KINDS[kind_of(name)].person[-1] + 1e-9, name
