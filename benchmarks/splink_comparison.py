@@ -1,9 +1,9 @@
 """`python -m benchmarks.splink_comparison --records 10000`: `cdap identity resolve` and Splink on the same records.
 
-Both run as commands of their own, in turn, on the demo's persons and FEBRL 3 and 4, with `--sets all` also on the
-made-up sets of `benchmarks/forms.py`. Splink's settings are in `benchmarks/peers/splink_dedupe.py`; it gets clean
-columns, as its documentation asks for: lower case, no blanks around, names in Latin letters, the last eight digits of a
-phone number.
+Both run as commands of their own, one after the other, once a set, on the demo's persons and FEBRL 3 and 4, with
+`--sets all` also on the made-up sets of `benchmarks/forms.py`. Splink's settings are in
+`benchmarks/peers/splink_dedupe.py`; it gets clean columns, as its documentation asks for: lower case, no blanks around,
+names in Latin letters, the last eight digits of a phone number.
 """
 
 from __future__ import annotations

@@ -165,9 +165,13 @@ class Machine:
             self.run("demo", "register-secret", CRM_SECRET, *crm, env=self.owner)
             self.run("demo", "register-secret", SHOP_SECRET, env=self.owner)
             progress("deploying the platform's stack")
-            self.run("cdap", "deploy", "--environment", "dev", "--out", str(self.state / "cdk.out"), env=self.owner)
+            self.deploy()
             filled.result()
             return airflow.result()
+
+    def deploy(self) -> None:
+        """Deploy the platform's stacks as the account's owner; again after a source's file was added."""
+        self.run("cdap", "deploy", "--environment", "dev", "--out", str(self.state / "cdk.out"), env=self.owner)
 
     def _start_airflow(self, progress: Callable[[str], None]) -> AirflowEndpoint:
         return self.airflow.start(progress)

@@ -1,8 +1,9 @@
 """Run by the peers' environment: `splink_dedupe.py RECORDS.parquet OUT_FOLDER COLUMN...`.
 
-Splink as its documentation sets it up for persons ("Linking a dataset of real historical persons", "Deduplicating the
-febrl3 dataset"): comparisons of its comparison library, blocking rules of two columns, u by random sampling, m by
-expectation-maximisation of two blocking rules, connected components at a threshold.
+Splink after the examples of its documentation ("Linking a dataset of real historical persons", "Deduplicating the
+febrl3 dataset"), with rules of our own where a file has other columns than those: comparisons of its library,
+blocking rules of two columns, u by random sampling, m by expectation-maximisation of two blocking rules, connected
+components at a threshold.
 """
 
 import json

@@ -37,13 +37,6 @@ def machine_in(folder: Path, *, held_back: str | None = None) -> Iterator[Machin
     assert not problems, problems
 
 
-def deploy(machine: Machine) -> None:
-    """`cdap deploy` as the account's owner."""
-    machine.run(
-        "cdap", "deploy", "--environment", "dev", "--out", str(machine.state / "cdk.out"), env=machine.owner
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Content:
     """What a machine holds that had both sources from the start."""
@@ -58,7 +51,7 @@ def late(reference: Content, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with machine_in(folder, held_back="crm") as machine:
         world = first_backfill(machine)
         (folder / "crm.yaml").rename(machine.project / "config" / "sources" / "crm.yaml")
-        deploy(machine)
+        machine.deploy()
         world.backfill("--source", "crm")
         world.settle()
         yield world
@@ -70,7 +63,7 @@ def surveyed(late: World) -> World:
     machine = late.machine
     surveys.fill(machine)
     (machine.project / "config" / "sources" / f"{surveys.NAME}.yaml").write_text(surveys.FILE)
-    deploy(machine)
+    machine.deploy()
     late.backfill("--source", surveys.NAME)
     late.settle()
     return World(machine, late.airflow, late.content())
