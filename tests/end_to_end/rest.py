@@ -12,6 +12,9 @@ from demo.airflow import AirflowEndpoint
 
 Found = TypeVar("Found")
 
+# Only so that a test which waits for what never comes ends: a state run on a busy machine takes minutes.
+LIMIT = 1200.0
+
 
 class AirflowRest:
     """Runs and task instances of one Airflow."""
@@ -68,7 +71,7 @@ class AirflowRest:
         return not any(run["state"] in ("queued", "running") for dag in dags for run in self.runs(dag))
 
 
-def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 300, every: float = 1) -> Found:
+def wait_for(what: str, look: Callable[[], Found | None], seconds: float = LIMIT, every: float = 1) -> Found:
     """The first thing that `look` finds; fails naming `what` after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
