@@ -88,7 +88,7 @@ class Airflow:
         Raises ServerRunningError when Airflow runs, PortInUseError, and AirflowError or ServerError for a service that
         did not become healthy; whatever had been started is stopped again then, and on Ctrl-C.
         """
-        if running := self._process.running():
+        if running := self.process.running():
             raise ServerRunningError(f"Airflow runs already (pid {running.pid}, home {self.home})")
         settings = self._settings()
         require_free_port(settings.port, "airflow api-server")
@@ -102,7 +102,7 @@ class Airflow:
         health = _Health(f"http://{LOOPBACK}:{settings.port}")
         logs = self.home / "logs"
         try:
-            self._process.start(
+            self.process.start(
                 [sys.executable, "-m", "demo.airflow_services", logs],
                 ready=health.good,
                 timeout=START_TIMEOUT,
@@ -114,12 +114,12 @@ class Airflow:
 
     def stop(self) -> bool:
         """Stop the services and every task that they run; True when they ran. No process is left."""
-        return self._process.stop(timeout=10)
+        return self.process.stop(timeout=10)
 
     @property
     def running(self) -> bool:
         """Whether Airflow runs."""
-        return self._process.running() is not None
+        return self.process.running() is not None
 
     @property
     def endpoint(self) -> AirflowEndpoint:
@@ -136,7 +136,8 @@ class Airflow:
         return AirflowEndpoint(f"http://{LOOPBACK}:{settings.port}", USER, settings.password, self.home / "logs")
 
     @property
-    def _process(self) -> ServerProcess:
+    def process(self) -> ServerProcess:
+        """The process that Airflow's services are children of."""
         return ServerProcess(name="airflow", run_dir=self.home / "run", log_file=self.home / "logs" / "airflow.log")
 
     def _settings(self) -> _Settings:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,8 @@ class Machine:
     parallelism: int = 4
     # The first day that Airflow runs by itself; a world whose days are over has none.
     daily_from: date = date(2100, 1, 1)
+    # Variables of Airflow's configuration beside those that the platform needs.
+    airflow_settings: Mapping[str, str] = field(default_factory=dict)
 
     # Commands ---------------------------------------------------------------------------------------------------------
 
@@ -143,6 +145,7 @@ class Machine:
                 **SECRETS_BACKEND,
                 # The stack that has the role may still be on its way; nothing runs under it before.
                 **json.loads(self.run("localcloud", "credentials", TASK_ROLE, "--unchecked", "--json")),
+                **self.airflow_settings,
             },
             parallelism=self.parallelism,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,15 @@ NOT_COPIED = shutil.ignore_patterns(
 
 
 @contextmanager
-def machine_in(folder: Path, *, held_back: str | None = None) -> Iterator[Machine]:
+def machine_in(
+    folder: Path, *, held_back: str | None = None, airflow_settings: Mapping[str, str] | None = None
+) -> Iterator[Machine]:
     """A filled machine with a checkout of its own; the file of the source `held_back` is kept beside it."""
     project = folder / "project"
     shutil.copytree(PROJECT, project, ignore=NOT_COPIED)
     if held_back is not None:
         (project / "config" / "sources" / f"{held_back}.yaml").rename(folder / f"{held_back}.yaml")
-    machine = Machine(project=project, state=folder / "state")
+    machine = Machine(project=project, state=folder / "state", airflow_settings=airflow_settings or {})
     try:
         machine.run("cdap", "sources", "generate")
         machine.up(lambda: machine.generate(POPULATION))

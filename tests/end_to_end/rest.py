@@ -66,9 +66,9 @@ class AirflowRest:
             },
         )  # fmt: skip
 
-    def idle(self, *dags: str) -> bool:
-        """Whether no run of the DAGs is queued or running."""
-        return not any(run["state"] in ("queued", "running") for dag in dags for run in self.runs(dag))
+    def idle(self) -> bool:
+        """Whether no run of any DAG is queued or running."""
+        return self.get("/dags/~/dagRuns", state=["queued", "running"], limit=1)["total_entries"] == 0
 
 
 def wait_for(what: str, look: Callable[[], Found | None], seconds: float = LIMIT, every: float = 1) -> Found:
