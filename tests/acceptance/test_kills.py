@@ -80,7 +80,7 @@ def test_every_server_is_killed_and_started_again(world: World) -> None:
             time.sleep(chance.uniform(5, 25))
             if repeat.done():
                 repeat = pool.submit(world.backfill, "--reprocess")
-            print(f"{datetime.now(UTC):%H:%M:%S} killing {victim}, {running(world)}")
+            print(f"{datetime.now(UTC):%H:%M:%S} killing {victim}", flush=True)
             servers_of(world.machine)[victim].kill()
             time.sleep(chance.uniform(0, 5))
             start_what_is_missing(world.machine)
@@ -122,8 +122,10 @@ def start_what_is_missing(machine: Machine) -> None:
     if len(LocalCloud(machine.state / ".localcloud").running()) < len(SERVERS):
         machine.run("localcloud", "up")
     machine.run("demo", "up")
-    # Airflow ends when one of its services does; what the killed one had started ends with it.
-    time.sleep(1)
+    # Airflow ends, in some seconds, when one of its services does.
+    process = machine.airflow.process.running()
+    if process is not None and len(process.children()) < len(SERVICES):
+        psutil.wait_procs([process], timeout=30)
     if not machine.airflow.running:
         machine.airflow.stop()
         machine.airflow.start()
