@@ -11,6 +11,7 @@ from localcloud.services.dms import DatabaseMigrationService
 from localcloud.services.glue import GlueService
 from localcloud.services.neptune import NeptuneService
 from localcloud.services.opensearch import OpenSearchService
+from localcloud.services.redshift import RedshiftService
 from localcloud.services.redshift_data import RedshiftDataService
 from localcloud.services.redshift_serverless import RedshiftServerlessService
 
@@ -22,6 +23,7 @@ OURS: tuple[type[Service], ...] = (
     NeptuneService,
     OpenSearchService,
     RedshiftDataService,
+    RedshiftService,
     RedshiftServerlessService,
 )
 """The services of the local cloud's own, each a class of ``localcloud.services.<service>``.

@@ -8,6 +8,8 @@ import json
 import logging
 import os
 import secrets
+import shutil
+import subprocess
 import threading
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +34,10 @@ DEFAULT_DATABASE = "dev"
 
 @dataclass
 class User:
-    """A database user. ``password`` is ``md5`` and the MD5 of password and name, or None for a user without login."""
+    """A database user. ``password`` is ``md5`` and the MD5 of password and name, or None for a user without login.
+
+    ``temporary_password`` is that of the login ``IAM:<name>``, which IAM's temporary credentials are for.
+    """
 
     name: str
     id: int
@@ -40,6 +45,8 @@ class User:
     superuser: bool = False
     create_database: bool = False
     valid_until: str | None = None
+    temporary_password: str | None = None
+    temporary_until: str | None = None
     groups: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
 
@@ -122,8 +129,47 @@ class Warehouse:
                 raise SqlError("3D000", f'database "{name}" does not exist')
             if any(session.database == name for session in self.sessions.values()):
                 raise SqlError("55006", f'database "{name}" is being accessed by other users')
-            self._root.execute(f'detach "{name}"')
-            (self.folder / f"{name}.duckdb").unlink(missing_ok=True)
+            self._detach(name)
+
+    def copy_to_file(self, name: str, file: Path) -> None:
+        """Copy what is committed in a database into a file. Raises SqlError (55006) while transactions write to it."""
+        with self._lock:
+            cursor = self._cursor()
+            try:
+                # From one checkpoint to the next a database's file stays as it is but for blocks that it does not refer
+                # to; what is committed meanwhile is in the file beside it.
+                cursor.execute("set global checkpoint_threshold = '1TB'")
+                try:
+                    cursor.execute(f'checkpoint "{name}"')
+                except duckdb.TransactionException as error:
+                    raise SqlError("55006", f'database "{name}" is being written to: {error}') from error
+                # By a process of its own: closing the file here would give up the engine's lock on it.
+                subprocess.run(["cp", str(self.folder / f"{name}.duckdb"), str(file)], check=True)
+            finally:
+                cursor.execute("reset global checkpoint_threshold")
+                cursor.close()
+
+    def replace_database(self, name: str, file: Path | None) -> None:
+        """Put a copy of a DuckDB file in the place of a database (None: an empty one); of users' sessions none may be
+        on it. Raises SqlError when one is."""
+        with self._lock:
+            sessions = [session for session in self.sessions.values() if session.database == name]
+            if any(session.user != SYSTEM_USER for session in sessions):
+                raise SqlError("55006", f'database "{name}" is being accessed by other users')
+            for session in sessions:
+                session.connection.execute("use redshift_system.main")
+            if name in self.databases():
+                self._detach(name)
+            if file is not None:
+                shutil.copyfile(file, self.folder / f"{name}.duckdb")
+            self._attach(name)
+            for session in sessions:
+                session.settings.apply_search_path()
+
+    def _detach(self, name: str) -> None:
+        self._root.execute(f'detach "{name}"')
+        for file in (f"{name}.duckdb", f"{name}.duckdb.wal"):
+            (self.folder / file).unlink(missing_ok=True)
 
     def _attach(self, name: str) -> None:
         path = str(self.folder / f"{name}.duckdb").replace("'", "''")
@@ -195,6 +241,15 @@ class Warehouse:
             self.users[name] = user
             self.save_users()
 
+    def set_temporary_password(self, name: str, password: str, until: str) -> None:
+        """Let a user log in as `IAM:<name>` until a time in UTC. Raises SqlError (42704) when there is no such user."""
+        with self._lock:
+            user = self.users.get(name)
+            if user is None:
+                raise SqlError("42704", f'user "{name}" does not exist')
+            user.temporary_password, user.temporary_until = password_hash(f"IAM:{name}", password), until
+            self.save_users()
+
     def next_id(self) -> int:
         """An id that no user, group or role has; the first is 100."""
         taken = [user.id for user in self.users.values()] + [*self.groups.values(), *self.roles.values(), 99]
@@ -202,15 +257,21 @@ class Warehouse:
 
     def check_password(self, name: str, database: str, salt: bytes, answer: str) -> User:
         """The user, if ``answer`` is the MD5 response to ``salt``. Raises SqlError (28000, 3D000)."""
-        user = self.users.get(name)
+        temporary = name.startswith("IAM:")
+        user = self.users.get(name.removeprefix("IAM:"))
         failed = SqlError("28000", f'password authentication failed for user "{name}"')
-        if user is None or user.password is None:
+        if user is None:
             raise failed
-        expected = "md5" + hashlib.md5(user.password[3:].encode() + salt, usedforsecurity=False).hexdigest()
+        password, until = (
+            (user.temporary_password, user.temporary_until) if temporary else (user.password, user.valid_until)
+        )
+        if password is None:
+            raise failed
+        expected = "md5" + hashlib.md5(password[3:].encode() + salt, usedforsecurity=False).hexdigest()
         if not secrets.compare_digest(expected, answer):
             raise failed
-        if user.valid_until and datetime.fromisoformat(user.valid_until).replace(tzinfo=UTC) < datetime.now(UTC):
-            raise SqlError("28000", f'the password of user "{name}" expired at {user.valid_until} UTC')
+        if until and datetime.fromisoformat(until).replace(tzinfo=UTC) < datetime.now(UTC):
+            raise SqlError("28000", f'the password of user "{name}" expired at {until} UTC')
         if database not in self.databases():
             raise SqlError("3D000", f'database "{database}" does not exist')
         return user

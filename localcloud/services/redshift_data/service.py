@@ -7,16 +7,17 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import psycopg2
-from botocore.exceptions import ClientError
 
 from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
 from localcloud.base.service import Service
 from localcloud.services.redshift_data.execution import bind, column_metadata, field
+from localcloud.services.redshift_data.sessions import DataSession, DataSessions, Target, query
 from localcloud.services.redshift_serverless import warehouse
 from localcloud.services.redshift_serverless.workgroups import workgroup_arn
 
@@ -26,8 +27,21 @@ _PAGES_SHOWN = 100
 _UNFINISHED = ("SUBMITTED", "PICKED", "STARTED")
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a request asks to run: statements with their parameters, `batch` in one transaction."""
+
+    statements: list[tuple[str, list[dict[str, str]]]]
+    batch: bool
+    name: str
+    token: str | None
+
+
 class RedshiftDataService(Service):
-    """Statements on the workgroup. Results are kept for a day, in memory: after a restart they are gone and say so."""
+    """Statements on the machine's workgroup or cluster, in sessions where these are asked for.
+
+    Results are kept for a day, in memory: after a restart they are gone and say so.
+    """
 
     name: ClassVar[str] = "redshift-data"
     cloudformation: ClassVar[Mapping[str, Any]] = {}
@@ -37,6 +51,7 @@ class RedshiftDataService(Service):
         self.state = {"statements": {}}
         self._results: dict[str, tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]] = {}
         self._connections: dict[str, Any] = {}
+        self._sessions = DataSessions()
 
     def start(self) -> None:
         """Statements that a stop interrupted have failed."""
@@ -44,8 +59,14 @@ class RedshiftDataService(Service):
             if statement["Status"] in _UNFINISHED:
                 statement.update(Status="FAILED", Error="the local cloud was stopped while the statement ran")
 
+    def stop(self) -> None:
+        """End the sessions."""
+        self._sessions.close()
+
     def resource_arns(self, operation: str, params: dict[str, Any]) -> list[str]:
         """Source: "Actions, resources, and condition keys for Amazon Redshift Data API"."""
+        if "ClusterIdentifier" in params:
+            return [self.cloud.arn("redshift", f"cluster:{params['ClusterIdentifier']}")]
         workgroup = params.get("WorkgroupName")
         if workgroup is None:
             return ["*"]
@@ -58,141 +79,137 @@ class RedshiftDataService(Service):
         self,
         Sql: str,
         WorkgroupName: str | None = None,
+        ClusterIdentifier: str | None = None,
         Database: str | None = None,
+        DbUser: str | None = None,
         SecretArn: str | None = None,
         Parameters: list[dict[str, str]] | None = None,
         StatementName: str | None = None,
         WithEvent: bool = False,
         ClientToken: str | None = None,
+        SessionId: str | None = None,
+        SessionKeepAliveSeconds: int | None = None,
+        ResultFormat: str = "JSON",
     ) -> dict[str, Any]:
-        """Start one statement."""
+        """Start one statement, on a warehouse or in a session."""
         bind(Sql, Parameters or [])
-        return self._start(
-            [(Sql, Parameters or [])], False, WorkgroupName, Database, SecretArn, StatementName, WithEvent, ClientToken
-        )
+        target = Target(WorkgroupName, ClusterIdentifier, Database, DbUser, SecretArn)
+        asked = _Asked([(Sql, Parameters or [])], False, StatementName or "", ClientToken)
+        _check(WithEvent, ResultFormat)
+        return self._start(asked, target, SessionId, SessionKeepAliveSeconds)
 
     def batch_execute_statement(
         self,
         Sqls: list[str],
         WorkgroupName: str | None = None,
+        ClusterIdentifier: str | None = None,
         Database: str | None = None,
+        DbUser: str | None = None,
         SecretArn: str | None = None,
         StatementName: str | None = None,
         WithEvent: bool = False,
         ClientToken: str | None = None,
+        SessionId: str | None = None,
+        SessionKeepAliveSeconds: int | None = None,
+        ResultFormat: str = "JSON",
     ) -> dict[str, Any]:
         """Start statements that run one after another in one transaction."""
-        return self._start(
-            [(sql, []) for sql in Sqls], True, WorkgroupName, Database, SecretArn, StatementName, WithEvent, ClientToken
-        )
+        target = Target(WorkgroupName, ClusterIdentifier, Database, DbUser, SecretArn)
+        asked = _Asked([(sql, []) for sql in Sqls], True, StatementName or "", ClientToken)
+        _check(WithEvent, ResultFormat)
+        return self._start(asked, target, SessionId, SessionKeepAliveSeconds)
 
-    def _start(
-        self,
-        statements: list[tuple[str, list[dict[str, str]]]],
-        batch: bool,
-        workgroup: str | None,
-        database: str | None,
-        secret: str | None,
-        name: str | None,
-        event: bool,
-        token: str | None,
-    ) -> dict[str, Any]:
-        if event:
-            raise AwsError(
-                "NotImplementedException", "redshift-data: WithEvent is not supported by the local cloud", 501
-            )
-        if workgroup is None:
-            raise AwsError("ValidationException", "WorkgroupName must be given: the local cloud has no clusters")
-        if database is None:
-            raise AwsError("ValidationException", "Database must be given")
+    def _start(self, asked: _Asked, target: Target, session_id: str | None, keep_alive: int | None) -> dict[str, Any]:
         with self.lock:
             self._forget_old()
-            if token is not None:
+            if asked.token is not None:
                 for known in self.state["statements"].values():
-                    if known.get("ClientToken") == token:
+                    if known.get("ClientToken") == asked.token:
                         return self._started(known)
-            user, password = self._credentials(workgroup, secret)
+            if session_id is not None and target != Target():
+                raise AwsError("ValidationException", "SessionId stands for the warehouse, database and user")
+            session = None if session_id is None else self._sessions.take(session_id, keep_alive)
+            if session is not None:
+                target = session.target
+                user, password = session.connection.info.user, ""
+            else:
+                user, password = target.checked().login(self.cloud)
+                if keep_alive is not None:
+                    session = self._sessions.begin(target, keep_alive)
             now = time.time()
             identifier = str(uuid.uuid4())
             statement: dict[str, Any] = {
-                "Id": identifier, "Status": "SUBMITTED", "CreatedAt": now, "UpdatedAt": now, "Database": database,
-                "WorkgroupName": workgroup, "SecretArn": secret, "DbUser": user, "StatementName": name or "",
-                "IsBatchStatement": batch, "ClientToken": token, "Error": None, "HasResultSet": False,
-                "ResultRows": -1, "ResultSize": -1, "Duration": -1, "RedshiftPid": 0, "RedshiftQueryId": -1,
-                "QueryString": statements[0][0], "QueryParameters": statements[0][1],
+                "Id": identifier, "Status": "SUBMITTED", "CreatedAt": now, "UpdatedAt": now,
+                **asdict(target), "DbUser": user, "SessionId": session.id if session else None,
+                "StatementName": asked.name, "IsBatchStatement": asked.batch, "ClientToken": asked.token,
+                "Error": None, "HasResultSet": False, "ResultRows": -1, "ResultSize": -1, "Duration": -1,
+                "RedshiftPid": 0, "RedshiftQueryId": -1, "ResultFormat": "JSON",
+                "QueryString": asked.statements[0][0], "QueryParameters": asked.statements[0][1],
                 "SubStatements": [
                     {"Id": f"{identifier}:{i}", "QueryString": sql, "Status": "SUBMITTED", "CreatedAt": now,
                      "UpdatedAt": now, "HasResultSet": False, "ResultRows": -1, "ResultSize": -1, "Duration": -1,
                      "RedshiftQueryId": -1}
-                    for i, (sql, _) in enumerate(statements, 1)
-                ] if batch else [],
+                    for i, (sql, _) in enumerate(asked.statements, 1)
+                ] if asked.batch else [],
             }  # fmt: skip
             self.state["statements"][identifier] = statement
             self.changed()
-        self.cloud.run(lambda: self._run(statement, statements, password), f"redshift-data {identifier}")
+        self.cloud.run(lambda: self._run(statement, asked, session, password), f"redshift-data {identifier}")
         return self._started(statement)
-
-    def _credentials(self, workgroup: str, secret: str | None) -> tuple[str, str]:
-        serverless = self.cloud.client("redshift-serverless")
-        try:
-            serverless.get_workgroup(workgroupName=workgroup)
-            if secret is None:
-                given = serverless.get_credentials(workgroupName=workgroup)
-                return given["dbUser"].lower(), given["dbPassword"]
-            text = self.cloud.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
-            kept = json.loads(text)
-            return str(kept["username"]), str(kept["password"])
-        except ClientError as error:
-            details = error.response["Error"]
-            raise AwsError("ValidationException", f"{details['Code']}: {details['Message']}") from error
-        except (ValueError, KeyError):
-            raise AwsError(
-                "ValidationException", f"the secret {secret} must be JSON with username and password"
-            ) from None
 
     @staticmethod
     def _started(statement: Mapping[str, Any]) -> dict[str, Any]:
-        keys = ("Id", "Database", "DbUser", "WorkgroupName", "SecretArn")
+        keys = ("Id", "Database", "DbUser", "ClusterIdentifier", "WorkgroupName", "SecretArn", "SessionId")
         started = {key: statement[key] for key in keys if statement.get(key) is not None}
         return {**started, "CreatedAt": datetime.fromtimestamp(statement["CreatedAt"], UTC)}
 
-    def _run(
-        self, statement: dict[str, Any], statements: list[tuple[str, list[dict[str, str]]]], password: str
-    ) -> None:
-        identifier = statement["Id"]
+    def _run(self, statement: dict[str, Any], asked: _Asked, session: DataSession | None, password: str) -> None:
         began = time.monotonic()
         try:
-            connection = warehouse.connect(self.cloud, statement["Database"], statement["DbUser"], password)
+            if session is not None:
+                connection = self._sessions.connect(session, self.cloud, statement["DbUser"], password)
+            else:
+                connection = warehouse.connect(self.cloud, statement["Database"], statement["DbUser"], password)
         except (psycopg2.OperationalError, AwsError) as error:
             self._finish(statement, began, "FAILED", f"cannot connect: {error}".strip())
+            if session is not None:
+                self._sessions.release(session)
             return
+        try:
+            self._run_on(connection, statement, asked, began)
+        finally:
+            self._connections.pop(statement["Id"], None)
+            if session is not None:
+                self._sessions.release(session)
+            else:
+                connection.close()
+
+    def _run_on(self, connection: Any, statement: dict[str, Any], asked: _Asked, began: float) -> None:
         with self.lock:
             if statement["Status"] == "ABORTED":
-                connection.close()
                 return
-            self._connections[identifier] = connection
+            self._connections[statement["Id"]] = connection
             statement.update(Status="STARTED", UpdatedAt=time.time(), RedshiftPid=connection.info.backend_pid)
         position = 0
         try:
             # One statement alone needs no transaction, and some (VACUUM, CREATE DATABASE) do not run in one.
-            connection.autocommit = not statement["IsBatchStatement"]
+            connection.autocommit = not asked.batch
             with connection.cursor() as cursor:
-                for position, (sql, parameters) in enumerate(statements):
+                for position, (sql, parameters) in enumerate(asked.statements):
                     self._run_one(statement, position, cursor, *bind(sql, parameters))
-            if statement["IsBatchStatement"]:
+            if asked.batch:
                 connection.commit()
             self._finish(statement, began, "FINISHED", None)
         except psycopg2.Error as error:
             text = str(error).strip()
+            if not connection.closed:
+                connection.rollback()
             for later in statement["SubStatements"][position:]:
                 later["Status"] = "ABORTED"
             if statement["SubStatements"]:
                 statement["SubStatements"][position].update(Status="FAILED", Error=f"ERROR: {text}")
             aborted = error.pgcode == "57014"
             self._finish(statement, began, "ABORTED" if aborted else "FAILED", f"ERROR: {text}")
-        finally:
-            self._connections.pop(identifier, None)
-            connection.close()
 
     def _run_one(
         self, statement: dict[str, Any], position: int, cursor: Any, sql: str, values: dict[str, str] | None
@@ -269,6 +286,7 @@ class RedshiftDataService(Service):
         RoleLevel: bool = True,
         Database: str | None = None,
         WorkgroupName: str | None = None,
+        ClusterIdentifier: str | None = None,
     ) -> dict[str, Any]:
         """The statements of the last day, newest first; without a status the finished ones, as the API does."""
         wanted = Status or "FINISHED"
@@ -279,6 +297,7 @@ class RedshiftDataService(Service):
             and (StatementName is None or item["StatementName"].startswith(StatementName))
             and (Database is None or item["Database"] == Database)
             and (WorkgroupName is None or item["WorkgroupName"] == WorkgroupName)
+            and (ClusterIdentifier is None or item.get("ClusterIdentifier") == ClusterIdentifier)
         ]
         start = int(NextToken) if NextToken else 0
         keys = (
@@ -316,62 +335,55 @@ class RedshiftDataService(Service):
     # Metadata ------------------------------------------------------------------------------------------------------
 
     def list_databases(
-        self, Database: str, WorkgroupName: str | None = None, SecretArn: str | None = None, MaxResults: int = 1000
+        self,
+        Database: str,
+        WorkgroupName: str | None = None,
+        ClusterIdentifier: str | None = None,
+        DbUser: str | None = None,
+        SecretArn: str | None = None,
+        MaxResults: int = 1000,
     ) -> dict[str, Any]:
         """The databases of the warehouse."""
-        rows = self._query(WorkgroupName, Database, SecretArn, "select datname from pg_database order by 1", ())
+        target = Target(WorkgroupName, ClusterIdentifier, Database, DbUser, SecretArn)
+        rows = query(self.cloud, target, "select datname from pg_database order by 1", ())
         return {"Databases": [row[0] for row in rows[:MaxResults]]}
 
     def list_schemas(
         self,
         Database: str,
         WorkgroupName: str | None = None,
+        ClusterIdentifier: str | None = None,
+        DbUser: str | None = None,
         SecretArn: str | None = None,
         SchemaPattern: str = "%",
         MaxResults: int = 1000,
     ) -> dict[str, Any]:
         """The schemas of a database."""
+        target = Target(WorkgroupName, ClusterIdentifier, Database, DbUser, SecretArn)
         sql = "select nspname from pg_namespace where nspname like %s order by 1"
-        rows = self._query(WorkgroupName, Database, SecretArn, sql, (SchemaPattern,))
-        return {"Schemas": [row[0] for row in rows[:MaxResults]]}
+        return {"Schemas": [row[0] for row in query(self.cloud, target, sql, (SchemaPattern,))[:MaxResults]]}
 
     def list_tables(
         self,
         Database: str,
         WorkgroupName: str | None = None,
+        ClusterIdentifier: str | None = None,
+        DbUser: str | None = None,
         SecretArn: str | None = None,
         SchemaPattern: str = "%",
         TablePattern: str = "%",
         MaxResults: int = 1000,
     ) -> dict[str, Any]:
         """The tables and views of a database."""
+        target = Target(WorkgroupName, ClusterIdentifier, Database, DbUser, SecretArn)
         sql = (
             "select table_schema, table_name, table_type from information_schema.tables "
             "where table_schema like %s and table_name like %s order by 1, 2"
         )
-        rows = self._query(WorkgroupName, Database, SecretArn, sql, (SchemaPattern, TablePattern))
+        rows = query(self.cloud, target, sql, (SchemaPattern, TablePattern))
         kinds = {"BASE TABLE": "TABLE"}
         tables = [{"schema": s, "name": n, "type": kinds.get(t, t)} for s, n, t in rows[:MaxResults]]
         return {"Tables": tables}
-
-    def _query(
-        self, workgroup: str | None, database: str, secret: str | None, sql: str, values: tuple[Any, ...]
-    ) -> list[tuple[Any, ...]]:
-        if workgroup is None:
-            raise AwsError("ValidationException", "WorkgroupName must be given: the local cloud has no clusters")
-        user, password = self._credentials(workgroup, secret)
-        try:
-            connection = warehouse.connect(self.cloud, database, user, password)
-        except psycopg2.OperationalError as error:
-            raise AwsError("ValidationException", f"cannot connect: {error}".strip()) from error
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, values)
-                return list(cursor.fetchall())
-        except psycopg2.Error as error:
-            raise AwsError("QueryExecutionException", str(error).strip()) from error
-        finally:
-            connection.close()
 
     # ---------------------------------------------------------------------------------------------------------------
 
@@ -388,6 +400,13 @@ class RedshiftDataService(Service):
             old = self.state["statements"].pop(identifier)
             for key in (identifier, *(part["Id"] for part in old["SubStatements"])):
                 self._results.pop(key, None)
+
+
+def _check(event: bool, result_format: str) -> None:
+    if event:
+        raise AwsError("NotImplementedException", "redshift-data: WithEvent is not supported by the local cloud", 501)
+    if result_format != "JSON":
+        raise AwsError("NotImplementedException", "redshift-data: the local cloud gives results as JSON alone", 501)
 
 
 def _shown(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,12 @@ class RedshiftServerlessService(Service):
         self._check_name("namespaceName", namespaceName)
         with self.lock:
             self._only_one("namespaces", "namespace", namespaceName)
+            for cluster in self.cloud.client("redshift").describe_clusters()["Clusters"]:
+                raise AwsError(
+                    "ServiceQuotaExceededException",
+                    f"the local cloud runs one warehouse, which is the cluster {cluster['ClusterIdentifier']}'s: "
+                    f"delete it before creating {namespaceName}",
+                )
             identifier = str(uuid.uuid4())
             namespace: dict[str, Any] = {
                 "namespaceName": namespaceName,

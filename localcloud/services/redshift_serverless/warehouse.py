@@ -75,13 +75,56 @@ def put_database(cloud: Cloud, name: str) -> None:
 
 
 def drop_database(cloud: Cloud, name: str) -> None:
-    """Delete a database with what is in it; its sessions are ended first. ``dev`` is emptied by a restart only."""
-    if name == SYSTEM_DATABASE:
-        return
+    """Delete a database with what is in it; its sessions are ended first. ``dev`` is always there: it is emptied."""
     with system_cursor(cloud) as cursor:
-        cursor.execute("select process from stv_sessions where trim(db_name) = %s", (name,))
-        for (pid,) in cursor.fetchall():
-            cursor.execute("select pg_terminate_backend(%s)", (pid,))
+        _end_sessions(cursor, name)
         cursor.execute("select 1 from pg_database where datname = %s", (name,))
         if cursor.fetchone() is not None:
-            cursor.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
+            verb = sql.SQL("empty" if name == SYSTEM_DATABASE else "drop")
+            cursor.execute(sql.SQL("{} database {}").format(verb, sql.Identifier(name)))
+
+
+def put_temporary_password(cloud: Cloud, user: str, password: str, until: str, *, create: bool) -> None:
+    """Let a user log in as ``IAM:<user>`` until a time in UTC, with ``create`` also one that is not there.
+
+    Raises AwsError when there is no such user.
+    """
+    with system_cursor(cloud) as cursor:
+        cursor.execute("select 1 from pg_user where usename = %s", (user,))
+        if cursor.fetchone() is None:
+            if not create:
+                raise AwsError("InvalidParameterValue", f"the database user {user} does not exist")
+            cursor.execute(sql.SQL("create user {} password disable").format(sql.Identifier(user)))
+        statement = sql.SQL("login as {} password {} until {}")
+        cursor.execute(statement.format(sql.Identifier(user), sql.Literal(password), sql.Literal(until)))
+
+
+def take_backup(cloud: Cloud, database: str, name: str) -> None:
+    """Copy a database. Raises AwsError while something writes to it."""
+    statement = sql.SQL("backup database {} to {}").format(sql.Identifier(database), sql.Literal(name))
+    with system_cursor(cloud) as cursor:
+        try:
+            cursor.execute(statement)
+        except psycopg2.DatabaseError as error:
+            raise AwsError("InvalidClusterState", f"{database} cannot be copied: {error}".strip()) from error
+
+
+def restore_backup(cloud: Cloud, database: str, name: str) -> None:
+    """Put a copy in the place of a database, whose sessions are ended."""
+    with system_cursor(cloud) as cursor:
+        _end_sessions(cursor, database)
+        cursor.execute(sql.SQL("restore database {} from {}").format(sql.Identifier(database), sql.Literal(name)))
+
+
+def drop_backup(cloud: Cloud, name: str) -> None:
+    """Delete a copy."""
+    with system_cursor(cloud) as cursor:
+        cursor.execute(sql.SQL("drop backup {}").format(sql.Literal(name)))
+
+
+def _end_sessions(cursor: Any, database: str) -> None:
+    cursor.execute(
+        "select process from stv_sessions where trim(db_name) = %s and process <> pg_backend_pid()", (database,)
+    )
+    for (pid,) in cursor.fetchall():
+        cursor.execute("select pg_terminate_backend(%s)", (pid,))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.engines.sql.errors import unsupported
 from localcloud.engines.sql.statements import (
+    control,
     functions,
     maintenance,
     materialized,
@@ -94,6 +95,11 @@ _PLANNERS: dict[tuple[str, ...], Planner] = {
     ("vacuum",): maintenance.plan_maintenance,
     ("copy",): transfers.plan_copy,
     ("unload",): transfers.plan_unload,
+    ("backup", "database"): control.plan_backup,
+    ("restore", "database"): control.plan_restore,
+    ("drop", "backup"): control.plan_drop_backup,
+    ("empty", "database"): control.plan_empty,
+    ("login", "as"): control.plan_login,
 }
 _LONGEST = max(map(len, _PLANNERS))
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from localcloud.engines.sql.errors import SqlError
 from localcloud.engines.sql.session import Column, Plan, Result, Session
 from localcloud.engines.sql.tokens import split_statements
-from localcloud.engines.sql.warehouse import Warehouse
+from localcloud.engines.sql.warehouse import User, Warehouse
 from localcloud.engines.sql.wire import messages, parameters
 from localcloud.engines.sql.wire.messages import Reader, message, string
 from localcloud.engines.sql.wire.rows import data_rows
@@ -104,8 +104,8 @@ class Connection:
         user = options.get("user", "")
         database = options.get("database") or user
         try:
-            self._authenticate(user, database)
-            self._session = self._warehouse.open_session(user, database, options)
+            known = self._authenticate(user, database)
+            self._session = self._warehouse.open_session(known.name, database, options)
         except SqlError as failure:
             self._send(messages.error(failure))
             self._out.flush()
@@ -120,14 +120,14 @@ class Connection:
         except OSError as error:
             log.debug("the client was gone already: %s", error)
 
-    def _authenticate(self, user: str, database: str) -> None:
+    def _authenticate(self, user: str, database: str) -> User:
         salt = os.urandom(4)
         self._send(message(b"R", struct.pack("!i", 5) + salt))
         self._out.flush()
         code, body = messages.read_message(self._in)
         if code != b"p":
             raise SqlError("08P01", "expected a password message")
-        self._warehouse.check_password(user, database, salt, body.rstrip(b"\0").decode())
+        return self._warehouse.check_password(user, database, salt, body.rstrip(b"\0").decode())
 
     def _welcome(self, options: dict[str, str]) -> None:
         self._send(message(b"R", struct.pack("!i", 0)))
