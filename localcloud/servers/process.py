@@ -255,6 +255,8 @@ class ServerProcess:
         except FileNotFoundError:
             return []
         pid, created = int(record["pid"]), float(record["create_time"])
+        # A killed child of this very process is there until its exit status is collected.
+        _reap(pid)
         # A session's id is not given again while a member lives, so these are the server's, unless all ended and a
         # later program made a session of the same number: then its members are younger than that program's leader.
         if psutil.pid_exists(pid):

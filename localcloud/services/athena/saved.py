@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localcloud.base.errors import AwsError
 from localcloud.services.athena.workgroups import PRIMARY, invalid, paged
 
+if TYPE_CHECKING:
+    from localcloud.base.service import Service as Base
+else:
+    Base = object
 
-class SavedOperations:
+
+class SavedOperations(Base):
     """Queries that are kept under a name: whole ones, and ones with ``?`` to be filled in."""
-
-    state: dict[str, Any]
-    lock: threading.RLock
-
-    def changed(self) -> None: ...
 
     def workgroup(self, name: str) -> dict[str, Any]:
         raise NotImplementedError

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
+
+if TYPE_CHECKING:
+    from localcloud.base.service import Service as Base
+else:
+    Base = object
 
 PRIMARY = "primary"
 ENGINE_VERSION = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
@@ -23,14 +26,8 @@ def invalid(message: str) -> AwsError:
     return AwsError("InvalidRequestException", message)
 
 
-class WorkGroupOperations:
+class WorkGroupOperations(Base):
     """CreateWorkGroup and its siblings. The account has the workgroup ``primary`` from the start."""
-
-    cloud: Cloud
-    state: dict[str, Any]
-    lock: threading.RLock
-
-    def changed(self) -> None: ...
 
     def init_workgroups(self) -> None:
         """Make the workgroup that every account has."""

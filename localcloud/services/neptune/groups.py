@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
+
+if TYPE_CHECKING:
+    from localcloud.base.service import Service as Base
+else:
+    Base = object
 
 _FAMILY = "neptune1."
 
 
-class GroupOperations:
+class GroupOperations(Base):
     """What clusters are put into, and what is said of them."""
-
-    cloud: Cloud
-    state: dict[str, Any]
-    lock: threading.RLock
-
-    def changed(self) -> None: ...
 
     def _arn(self, kind: str, name: str) -> str:
         raise NotImplementedError

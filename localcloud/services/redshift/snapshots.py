@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localcloud.base.cloud import Cloud
 from localcloud.base.errors import AwsError
 from localcloud.services.redshift_serverless import warehouse
 
+if TYPE_CHECKING:
+    from localcloud.base.service import Service as Base
+else:
+    Base = object
 
-class SnapshotOperations:
+
+class SnapshotOperations(Base):
     """Snapshots are taken at once: a statement that writes meanwhile makes them fail, not wait."""
-
-    cloud: Cloud
-    state: dict[str, Any]
-    lock: threading.RLock
-
-    def changed(self) -> None: ...
 
     def _arn(self, kind: str, name: str) -> str:
         raise NotImplementedError

@@ -12,6 +12,7 @@ from localcloud.base.cloud import Cloud, Credentials, Paths
 from localcloud.base.errors import AwsError
 from localcloud.base.ownership import Ownership
 from localcloud.base.service import Service
+from localcloud.services import registry
 
 
 class Identity:
@@ -166,3 +167,12 @@ def test_a_server_that_is_not_there_is_named(cloud: Cloud) -> None:
         cloud.server("warehouse")
     cloud.paths.servers.write_text(json.dumps({"warehouse": {"host": "127.0.0.1", "port": 5439}}))
     assert cloud.server("warehouse").port == 5439
+
+
+@pytest.mark.parametrize("service", registry.OURS, ids=lambda service: service.name)
+def test_a_change_of_any_service_is_saved(service: type[Service], cloud: Cloud) -> None:
+    """A service of several classes once lost its changes to a base class that had a `changed` of its own."""
+    saved: list[str] = []
+    cloud.state_changed = saved.append
+    service(cloud).changed()
+    assert saved == [service.signing_scope()]
