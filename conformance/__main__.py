@@ -9,10 +9,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from conformance import dbt_redshift
+from conformance import amazon_provider, dbt_redshift
 from conformance.peers import KNOWN_FAILURES, Results, known_failures
 
-SUITES: dict[str, Callable[[list[str], int], Results]] = {dbt_redshift.NAME: dbt_redshift.run}
+SUITES: dict[str, Callable[[list[str], int], Results]] = {
+    dbt_redshift.NAME: dbt_redshift.run,
+    amazon_provider.NAME: amazon_provider.run,
+}
 
 
 def main(

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from conformance.peers import CACHE, Peer, Results, run_pytest
+from conformance.peers import CACHE, PLUGINS, Peer, Results, run_pytest
 from localcloud.base.cloud import Credentials, make_client
 from localcloud.servers.machine import Machine
 
@@ -25,7 +25,6 @@ PEER = Peer(
 REGION, DATABASE, USER = "eu-central-1", "dbt", "root"
 USERS = ("dbt_test_user_1", "dbt_test_user_2", "dbt_test_user_3")
 GROUP = "dbt_test_group_1"
-PLUGINS = Path(__file__).parent / "plugins"
 
 
 def run(selected: list[str], jobs: int) -> Results:

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 PROJECT = Path(__file__).resolve().parents[1]
 CACHE = PROJECT / ".cache" / "conformance"
 UV = PROJECT / ".tools" / "bin" / "uv"
+PLUGINS = Path(__file__).parent / "plugins"
 KNOWN_FAILURES = Path(__file__).parent / "known_failures"
 
 
