@@ -59,12 +59,11 @@ def _environment(machine: Machine, folder: Path, home: Path) -> dict[str, str]:
     role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
     iam.put_role_policy(RoleName=NAME, PolicyName="everything", PolicyDocument=_policy(everything))
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"][
-            "SubnetId"
-        ]
-        for n, zone in enumerate("ab")
+    networks = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]
+        for number, zone in enumerate("ab")
     ]
+    subnets = [network["SubnetId"] for network in networks]
     group = ec2.create_security_group(GroupName=NAME, Description=NAME, VpcId=vpc)["GroupId"]
     redshift.create_cluster_subnet_group(ClusterSubnetGroupName=NAME, Description=NAME, SubnetIds=subnets)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "AWS_"))}

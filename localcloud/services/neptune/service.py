@@ -26,6 +26,7 @@ from localcloud.services.neptune.groups import GroupOperations
 
 SERVER, ENDPOINT = "gremlin", "neptune-cluster"
 ENGINE, ENGINE_VERSION = "neptune", "1.4.5.1"
+AVAILABLE, STOPPED = "available", "stopped"
 _PORT = 8182
 _CLUSTER = {
     "BackupRetentionPeriod": 1, "PreferredBackupWindow": "03:00-03:30", "DeletionProtection": False,
@@ -82,7 +83,8 @@ class NeptuneService(GroupOperations, Service):
     def _served(self) -> ServedCluster | None:
         with self.lock:
             for cluster in self.state["clusters"].values():
-                if any(i["DBClusterIdentifier"] == cluster["Name"] for i in self.state["instances"].values()):
+                runs = cluster.get("Status", AVAILABLE) == AVAILABLE
+                if runs and any(i["DBClusterIdentifier"] == cluster["Name"] for i in self.state["instances"].values()):
                     arn = self.cloud.arn("neptune-db", cluster["ResourceId"])
                     return ServedCluster(arn, cluster["EnableIAMDatabaseAuthentication"], cluster["EngineVersion"])
         return None
@@ -234,6 +236,24 @@ class NeptuneService(GroupOperations, Service):
             self.changed()
         return {"DBCluster": shown}
 
+    def stop_db_cluster(self, DBClusterIdentifier: str) -> dict[str, Any]:
+        """Stop a cluster: its endpoint answers nobody until it is started; the graph stays."""
+        return self._turn(DBClusterIdentifier, AVAILABLE, STOPPED)
+
+    def start_db_cluster(self, DBClusterIdentifier: str) -> dict[str, Any]:
+        """Start a cluster that was stopped."""
+        return self._turn(DBClusterIdentifier, STOPPED, AVAILABLE)
+
+    def _turn(self, name: str, before: str, after: str) -> dict[str, Any]:
+        with self.lock:
+            cluster = self._cluster(name)
+            status = cluster.get("Status", AVAILABLE)
+            if status != before:
+                raise AwsError("InvalidDBClusterStateFault", f"DbCluster {name} is in {status} state")
+            cluster["Status"] = after
+            self.changed()
+            return {"DBCluster": self._shown_cluster(cluster["Name"])}
+
     def _erase(self) -> None:
         server = self.cloud.servers[SERVER]
         url, asked = f"http://{server.host}:{server.port}/gremlin", script_request("g.V().drop()")
@@ -273,7 +293,7 @@ class NeptuneService(GroupOperations, Service):
             "ClusterCreateTime": datetime.fromisoformat(cluster["Created"]),
             "DBClusterMembers": members,
             "Engine": ENGINE,
-            "Status": "available",
+            "Status": cluster.get("Status", AVAILABLE),
             "MultiAZ": False,
             # Where the cluster really listens: this machine has one port for it, whichever was asked for.
             "Endpoint": address.host,
@@ -385,7 +405,7 @@ class NeptuneService(GroupOperations, Service):
             "DBInstanceIdentifier": name,
             "DBInstanceArn": self._arn("db", name),
             "DbiResourceId": instance["ResourceId"],
-            "DBInstanceStatus": "available",
+            "DBInstanceStatus": cluster.get("Status", AVAILABLE),
             "Engine": ENGINE,
             "EngineVersion": cluster["EngineVersion"],
             "Endpoint": {"Address": address.host, "Port": address.port},

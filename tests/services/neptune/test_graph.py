@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 from gremlin_python.driver.client import Client
 from gremlin_python.process.graph_traversal import __
 from gremlin_python.process.traversal import Cardinality, Direction, T
@@ -119,3 +120,22 @@ def test_a_graph_outlives_an_orderly_end_of_its_server(graph_cloud: GraphCloud) 
             return
         except OSError:
             assert time.monotonic() < deadline
+
+
+def test_a_stopped_cluster_answers_nobody_and_a_killed_gateway_forgets_nothing(graph_cloud: GraphCloud) -> None:
+    neptune, machine = graph_cloud.client("neptune"), graph_cloud.machine
+    neptune.stop_db_cluster(DBClusterIdentifier="people")
+    assert neptune.describe_db_clusters()["DBClusters"][0]["Status"] == "stopped"
+    with pytest.raises(ClientError, match="InvalidDBClusterStateFault"):
+        neptune.stop_db_cluster(DBClusterIdentifier="people")
+    url = f"http://{graph_cloud.endpoint}/status"
+    assert httpx.get(url, headers=graph_cloud.signed(graph_cloud.root, "GET", "/status", "")).status_code == 404
+    neptune.start_db_cluster(DBClusterIdentifier="people")
+    gateway = machine.process("gateway").running()
+    assert gateway is not None
+    gateway.kill()
+    gateway.wait(10)
+    machine.up(without=frozenset({"postgres", "opensearch", "warehouse"}))
+    assert [cluster["Status"] for cluster in neptune.describe_db_clusters()["DBClusters"]] == ["available"]
+    answer = httpx.get(url, headers=graph_cloud.signed(graph_cloud.root, "GET", "/status", ""))
+    assert answer.json()["status"] == "healthy"
