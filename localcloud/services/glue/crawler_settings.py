@@ -77,8 +77,10 @@ def _targets(given: Mapping[str, Any]) -> tuple[CrawlTarget, ...]:
         for name in ("ConnectionName", "EventQueueArn", "DlqEventQueueArn"):
             if target.get(name):
                 raise _unsupported(f"Crawler: S3Targets.{name}")
+        path = str(target.get("Path") or "")
         try:
-            bucket, prefix = parse_path(str(target.get("Path") or ""))
+            # The API takes `bucket/folder` too, as the console shows it.
+            bucket, prefix = parse_path(path if "://" in path else f"s3://{path}")
         except ValueError as error:
             raise _invalid(f"Crawler: S3Targets.Path {error}") from error
         size = target.get("SampleSize")

@@ -210,6 +210,37 @@ class TestUnload:
             assert got == warehouse.rows("select * from public.loaded order by id"), options
             warehouse.rows("drop table public.back")
 
+    def test_keys_in_the_statement_do_what_their_owner_may(self, warehouse: RunningWarehouse) -> None:
+        iam = warehouse.gateway.client("iam")
+        for user, without in (("loader", ""), ("reader", "s3:PutObject"), ("stranger", "s3:GetObject")):
+            iam.create_user(UserName=user)
+            iam.put_user_policy(
+                UserName=user, PolicyName="access", PolicyDocument=policy(warehouse.bucket, without=without)
+            )
+            key = iam.create_access_key(UserName=user)["AccessKey"]
+            pair = (key["AccessKeyId"], key["SecretAccessKey"])
+            old = "credentials 'aws_access_key_id={};aws_secret_access_key={}'".format(*pair)
+            new = "access_key_id '{}' secret_access_key '{}'".format(*pair)
+            target, back = f"s3://{warehouse.bucket}/keys/{user}/", f"s3://{warehouse.bucket}/keys/loader/"
+            written = "unload ('select * from public.loaded') " + f"to '{target}' {new} parquet"
+            if user == "reader":
+                with pytest.raises(psycopg2.Error, match="PutObject"):
+                    warehouse.rows(written)
+            else:
+                warehouse.rows(written)
+            warehouse.rows("create table public.by_keys (like public.loaded)")
+            if user == "stranger":
+                with pytest.raises(psycopg2.Error, match="denied") as refused:
+                    warehouse.rows(f"copy public.by_keys from '{back}' {old} parquet")
+                assert pair[1] not in str(refused.value)
+            else:
+                warehouse.rows(f"copy public.by_keys from '{back}' {old} parquet")
+                assert len(warehouse.rows("select * from public.by_keys")) == 2
+            warehouse.rows("drop table public.by_keys")
+        with pytest.raises(psycopg2.Error, match="CREDENTIALS must be") as misread:
+            warehouse.rows(f"copy public.loaded from 's3://{warehouse.bucket}/x' credentials 'key=hidden'")
+        assert "hidden" not in str(misread.value)
+
     def test_a_value_that_does_not_fit_names_the_file(self, warehouse: RunningWarehouse) -> None:
         s3 = warehouse.gateway.client("s3")
         s3.put_object(Bucket=warehouse.bucket, Key="bad/a.csv", Body=b"x,y,\n")

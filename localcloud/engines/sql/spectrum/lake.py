@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import ClientError
 
 from localcloud.base.client import GatewayClient
-from localcloud.base.cloud import make_client
+from localcloud.base.cloud import Credentials, make_client
 from localcloud.base.errors import AwsError
 from localcloud.engines.sql.errors import SqlError
 from localcloud.engines.sql.spectrum import scan as scans
@@ -26,6 +26,8 @@ PRINCIPAL = "redshift.amazonaws.com"
 _CATALOG_SECONDS = 0.05
 _PERMISSION_SECONDS = 30.0
 _CREDENTIAL_SECONDS = 900.0
+Principal = str | Credentials
+"""Whom a statement reads and writes S3 as: the ARN of a role, or keys."""
 T = TypeVar("T")
 
 
@@ -78,8 +80,14 @@ class Lake:
 
     # As a role -----------------------------------------------------------------------------------------------------
 
-    def client(self, service: str, role_arn: str, region: str | None = None) -> Any:
-        """A client of ``service`` as the role, which must trust ``redshift.amazonaws.com``. Raises SqlError (42501)."""
+    def client(self, service: str, principal: Principal, region: str | None = None) -> Any:
+        """A client of ``service`` by keys or as a role, which must trust ``redshift.amazonaws.com``.
+
+        Raises SqlError (42501).
+        """
+        if isinstance(principal, Credentials):
+            return make_client(service, self._endpoint, region or self.region, principal)
+        role_arn = principal
 
         def make() -> Any:
             try:
@@ -90,11 +98,15 @@ class Lake:
 
         return self._cache.get(("client", service, role_arn, region), _CREDENTIAL_SECONDS, make)
 
-    def authorize(self, role_arn: str, action: str, resources: list[str], prefix: str | None = None) -> None:
-        """Check that the role may do ``action`` on ``resources``, listing under ``prefix``.
+    def authorize(self, principal: Principal, action: str, resources: list[str], prefix: str | None = None) -> None:
+        """Check that a role or the owner of keys may do ``action`` on ``resources``, listing under ``prefix``.
 
         Raises SqlError (42501) naming action, resource and role.
         """
+        if isinstance(principal, Credentials):
+            self._try(principal, resources, prefix)
+            return
+        role_arn = principal
 
         def check() -> bool:
             try:
@@ -104,6 +116,21 @@ class Lake:
             return True
 
         self._cache.get(("permission", role_arn, action, tuple(resources), prefix), _PERMISSION_SECONDS, check)
+
+    def _try(self, keys: Credentials, resources: list[str], prefix: str | None) -> None:
+        """Ask S3 itself: what keys may do is known to who made the request's signature only."""
+        s3 = self.client("s3", keys)
+        for resource in resources:
+            bucket, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
+            try:
+                if prefix is not None:
+                    s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+                else:
+                    s3.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                raise SqlError(
+                    "42501", f"S3 access denied: {error}", detail=f"s3://{bucket}/{prefix or key}"
+                ) from error
 
     # Catalog -------------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from localcloud.base.cloud import Credentials
 from localcloud.engines.sql.errors import SqlError, syntax_error, unsupported
 from localcloud.engines.sql.session import Plan
-from localcloud.engines.sql.spectrum.lake import Lake
+from localcloud.engines.sql.spectrum.lake import Lake, Principal
 from localcloud.engines.sql.tokens import Name, TokenReader
 from localcloud.engines.sql.transfer import copy, external_table, unload
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class TransferOptions:
     """What COPY and UNLOAD are told of files."""
 
-    role_arn: str = ""
+    principal: Principal = ""
     region: str | None = None
     format: str = "delimited"
     delimiter: str | None = None
@@ -57,7 +58,7 @@ def _shared_option(reader: TokenReader, options: TransferOptions) -> bool:
     if reader.accept("iam_role"):
         if reader.accept("default"):
             raise unsupported("IAM_ROLE default", hint="Name the role: IAM_ROLE 'arn:aws:iam::<account>:role/<name>'.")
-        options.role_arn = reader.string()
+        options.principal = reader.string()
     elif reader.accept("region"):
         reader.accept("as")
         options.region = reader.string()
@@ -76,11 +77,36 @@ def _shared_option(reader: TokenReader, options: TransferOptions) -> bool:
     elif reader.accept("null"):
         reader.accept("as")
         options.null_as = reader.string()
-    elif reader.words(1)[0] in ("credentials", "access_key_id", "secret_access_key"):
-        raise unsupported("Keys in a statement", hint="Use IAM_ROLE.")
+    elif reader.accept("credentials"):
+        reader.accept("as")
+        options.principal = _credentials(reader.string())
+    elif reader.accept("access_key_id"):
+        options.principal = _keys(reader)
     else:
         return False
     return True
+
+
+def _keys(reader: TokenReader) -> Credentials:
+    """The rest of ACCESS_KEY_ID '...' SECRET_ACCESS_KEY '...' [SESSION_TOKEN '...']."""
+    key = reader.string()
+    reader.expect("secret_access_key")
+    return Credentials(key, reader.string(), reader.string() if reader.accept("session_token") else None)
+
+
+def _credentials(text: str) -> Principal:
+    """CREDENTIALS 'aws_iam_role=...', or keys with or without a token. The text is in no message: it is a secret."""
+    given = dict(part.partition("=")[::2] for part in text.strip().split(";") if part)
+    if set(given) == {"aws_iam_role"}:
+        return given["aws_iam_role"]
+    if not {"aws_access_key_id", "aws_secret_access_key"} <= set(given) <= {
+        "aws_access_key_id", "aws_secret_access_key", "token",
+    }:  # fmt: skip
+        raise SqlError(
+            "22023",
+            "CREDENTIALS must be 'aws_iam_role=...' or 'aws_access_key_id=...;aws_secret_access_key=...[;token=...]'",
+        )
+    return Credentials(given["aws_access_key_id"], given["aws_secret_access_key"], given.get("token"))
 
 
 def _format(reader: TokenReader, options: TransferOptions) -> str:
@@ -193,8 +219,8 @@ def _size(reader: TokenReader) -> int:
 
 
 def _check_role(options: TransferOptions, statement: str) -> None:
-    if not options.role_arn:
-        raise SqlError("42601", f"{statement} needs IAM_ROLE 'arn:aws:iam::<account>:role/<name>'")
+    if not options.principal:
+        raise SqlError("42601", f"{statement} needs IAM_ROLE 'arn:aws:iam::<account>:role/<name>' or keys")
 
 
 def plan_create_external_table(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:

@@ -101,7 +101,7 @@ def _located(error: duckdb.Error, files: list[StoredObject], what: str) -> SqlEr
 
 def _files(lake: Lake, source: str, options: TransferOptions) -> list[StoredObject]:
     location = parse_location(source)
-    lake.authorize(options.role_arn, "s3:ListBucket", [f"arn:aws:s3:::{location.bucket}"], location.key)
+    lake.authorize(options.principal, "s3:ListBucket", [f"arn:aws:s3:::{location.bucket}"], location.key)
     if "manifest" in options.flags:
         return _manifest_files(lake, source, options)
     files = lake.folder.listing(location)
@@ -109,14 +109,14 @@ def _files(lake: Lake, source: str, options: TransferOptions) -> list[StoredObje
         raise SqlError("XX000", f"The specified S3 prefix '{location.key}' does not exist in {location.bucket}")
     for start in range(0, len(files), 500):
         arns = [item.location.arn for item in files[start : start + 500]]
-        lake.authorize(options.role_arn, "s3:GetObject", arns)
+        lake.authorize(options.principal, "s3:GetObject", arns)
     return files
 
 
 def _manifest_files(lake: Lake, source: str, options: TransferOptions) -> list[StoredObject]:
     location = parse_location(source)
     try:
-        answer = lake.client("s3", options.role_arn, options.region).get_object(
+        answer = lake.client("s3", options.principal, options.region).get_object(
             Bucket=location.bucket, Key=location.key
         )
         manifest = json.loads(answer["Body"].read())
@@ -127,7 +127,7 @@ def _manifest_files(lake: Lake, source: str, options: TransferOptions) -> list[S
     files = []
     for entry in manifest.get("entries", []):
         place = parse_location(entry["url"])
-        lake.authorize(options.role_arn, "s3:GetObject", [place.arn])
+        lake.authorize(options.principal, "s3:GetObject", [place.arn])
         try:
             files.append(lake.folder.file(place))
         except SqlError:

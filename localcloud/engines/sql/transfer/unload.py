@@ -30,7 +30,7 @@ def run(session: Session, lake: Lake, query: str, target: str, options: Transfer
     failed query leaves no object. Raises SqlError (42501 without permission, XX000 when objects are in the way).
     """
     location = parse_location(target)
-    s3 = lake.client("s3", options.role_arn, options.region)
+    s3 = lake.client("s3", options.principal, options.region)
     existing = _existing(s3, location)
     if existing and not options.flags & {"allowoverwrite", "cleanpath"}:
         raise SqlError(
