@@ -222,7 +222,7 @@ class TestUnload:
             old = "credentials 'aws_access_key_id={};aws_secret_access_key={}'".format(*pair)
             new = "access_key_id '{}' secret_access_key '{}'".format(*pair)
             target, back = f"s3://{warehouse.bucket}/keys/{user}/", f"s3://{warehouse.bucket}/keys/loader/"
-            written = "unload ('select * from public.loaded') " + f"to '{target}' {new} parquet"
+            written = "unload ('select * from public.loaded') " + f"to '{target}' {new} parquet"  # noqa: S608 our own names
             if user == "reader":
                 with pytest.raises(psycopg2.Error, match="PutObject"):
                     warehouse.rows(written)
