@@ -32,7 +32,11 @@ def run(selected: list[str], jobs: int) -> Results:
     folder = PEER.fetch()
     files = selected or [f"example_{name}.py" for name in EXAMPLES]
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
-        machine = Machine(Path(temporary) / "state")
+        machine, home = Machine(Path(temporary) / "state"), Path(temporary) / "airflow"
+        # Airflow looks for a DAG that is tested among its own; in the distribution's folder it would read all.
+        (home / "dags").mkdir(parents=True)
+        for name in files:
+            (home / "dags" / name).symlink_to(folder / _FOLDER / name)
         try:
             machine.up(region=REGION, without=frozenset({"opensearch", "postgres"}))
             return run_pytest(
@@ -40,9 +44,9 @@ def run(selected: list[str], jobs: int) -> Results:
                 folder,
                 # Their conftest is of the repository that the distribution was cut out of.
                 ["--noconftest", "-c", os.devnull, "--rootdir", str(folder), "-o", "python_files=example_*.py",
-                 "-p", "airflow_database",
-                 "-p", "redshift_without_tls", "--timeout", "900", "-rfE", *(str(_FOLDER / name) for name in files)],
-                _environment(machine, folder, Path(temporary) / "airflow"),
+                 "-p", "airflow_database", "-p", "redshift_without_tls", "--timeout", "900", "-rfE",
+                 *(str(_FOLDER / name) for name in files)],
+                _environment(machine, folder, home),
                 CACHE / f"{NAME}.xml",
             )  # fmt: skip
         finally:
@@ -74,7 +78,6 @@ def _environment(machine: Machine, folder: Path, home: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([str(PLUGINS), str(folder / "tests")]),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # A DAG that is tested is looked for there first; all the examples would be read.
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

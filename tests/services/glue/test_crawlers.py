@@ -196,6 +196,14 @@ def test_a_missing_permission_fails_the_crawl_naming_action_resource_and_role(
     assert lake.tables() == {}
 
 
+def test_a_database_that_is_missing_is_made_and_a_path_needs_no_scheme(lake: Lake) -> None:
+    lake.put("t/a.parquet", ORDERS)
+    lake.glue.delete_database(Name=lake.database)
+    name = lake.crawler("", target={"Path": f"{lake.bucket}/t"})
+    assert lake.run(name)["Status"] == "SUCCEEDED"
+    assert set(lake.tables()) == {"t"}
+
+
 def test_a_broken_object_fails_the_crawl_and_is_named(lake: Lake) -> None:
     lake.put("t/good.parquet", ORDERS)
     lake.put("t/broken.parquet", b"PAR1" + b"\0" * 100)
