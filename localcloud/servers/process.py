@@ -138,12 +138,11 @@ class ServerProcess:
             record = json.loads(self.pid_file.read_text(encoding="utf-8"))
             process = psutil.Process(int(record["pid"]))
             ours = abs(process.create_time() - float(record["create_time"])) < 0.05
-            alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
         except (FileNotFoundError, psutil.NoSuchProcess):
             return None
         except (ValueError, KeyError) as error:
             raise ServerError(f"{self.name}: the pid file {self.pid_file} cannot be read: {error}") from error
-        return process if ours and alive else None
+        return process if ours and _alive(process) else None
 
     def start(
         self,
@@ -312,6 +311,9 @@ def _wait_gone(processes: Sequence[psutil.Process], timeout: float) -> list[psut
 
 def _alive(process: psutil.Process) -> bool:
     try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            # The first thread has ended; while another has not, the process keeps its ports.
+            return bool(process.num_threads() > 1)
+        return bool(process.is_running())
     except psutil.NoSuchProcess:
         return False

@@ -32,6 +32,12 @@ while True:
     server.accept()[0].close()
 """
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+# Its first thread ends and leaves a zombie behind which the other thread goes on.
+SECOND_THREAD = """
+import ctypes, threading
+threading.Thread(target=lambda: exec(listen), daemon=False).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
 WITH_CHILDREN = """
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -95,6 +101,16 @@ def test_a_server_that_ignores_term_is_killed(server: ServerProcess) -> None:
     began = time.monotonic()
     assert server.stop(timeout=0.5)
     assert time.monotonic() - began < 10
+    assert server.running() is None
+
+
+def test_a_server_whose_first_thread_has_ended_runs_and_is_ended(server: ServerProcess) -> None:
+    port = start(server, f"listen = {LISTEN!r}\n{SECOND_THREAD}")
+    process = server.running()
+    assert process is not None
+    assert process.status() == psutil.STATUS_ZOMBIE
+    assert server.stop(timeout=1)
+    assert not accepts_connections(port)
     assert server.running() is None
 
 
