@@ -143,12 +143,30 @@ class Machine:
                 "CDAP_ENVIRONMENT": "dev",
                 "CDAP_DAILY_FROM": self.daily_from.isoformat(),
                 **SECRETS_BACKEND,
+                **self._lineage_settings,
                 # The stack that has the role may still be on its way; nothing runs under it before.
                 **json.loads(self.run("localcloud", "credentials", TASK_ROLE, "--unchecked", "--json")),
                 **self.airflow_settings,
             },
             parallelism=self.parallelism,
         )
+
+    @property
+    def lineage(self) -> Path:
+        """The folder of the OpenLineage events that Airflow sent, a JSON file each."""
+        return self.state / ".demo" / "airflow" / "lineage"
+
+    @property
+    def _lineage_settings(self) -> dict[str, str]:
+        self.lineage.mkdir(parents=True, exist_ok=True)
+        # The provider appends an instant to the path.
+        transport = {"type": "file", "log_file_path": str(self.lineage / "event"), "append": False}
+        return {
+            "AIRFLOW__OPENLINEAGE__NAMESPACE": "cdap-dev",
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+            # To write a file takes no process of its own.
+            "AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD": "True",
+        }
 
     def up(self, fill: Callable[[], None], progress: Callable[[str], None] = lambda _: None) -> AirflowEndpoint:
         """Start everything, fill the enterprise by `fill`, deploy, start Airflow; returns where Airflow is.

@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.hooks.appflow import AppflowHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from cdap import lineage
 from cdap.errors import CdapError
 from cdap.flows import flow_of_load
 from cdap.loads import Load, begin_load
@@ -18,6 +19,7 @@ from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.late_data import window_when_complete
+from cdap_airflow.lineage import LineageMixin
 from cdap_airflow.stage_figures import record, source_of
 from cdap_airflow.triggers.appflow import BUSY, AppflowExecutionsTrigger, all_ended, execution_record, execution_records
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class AppflowExtractOperator(AwsBaseOperator[AppflowHook]):
+class AppflowExtractOperator(LineageMixin, AwsBaseOperator[AppflowHook]):
     """Extracts a source's days by its AppFlow flows, a flow a table, into a folder of the load's own.
 
     Sets each flow's window and folder (UpdateFlow), starts all of them, waits, and verifies what AppFlow counted. The
@@ -104,6 +106,11 @@ class AppflowExtractOperator(AwsBaseOperator[AppflowHook]):
         self.log.info("%s records of %s tables extracted in %.1f s", total, len(rows), seconds)
         with Warehouse.connect() as warehouse:
             record(context, warehouse, "land", load=extraction, rows_in=total, rows_out=total, engine_seconds=seconds)
+        names, source = parameters(), source_of(self.source)
+        self.moved(
+            [lineage.source_table(source, table) for table in rows],
+            [lineage.raw_table(names, source, table, count) for table, count in rows.items()],
+        )
         return {"load": load, "rows": rows, "engine_seconds": seconds}
 
     def on_kill(self) -> None:

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from airflow.sdk import BaseOperator
 
-from cdap import ingestion
+from cdap import ingestion, lineage
 from cdap.loads import Load
 from cdap.mending import mended_tables
 from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
+from cdap_airflow.lineage import LineageMixin
 from cdap_airflow.stage_figures import record, source_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class CheckContractOperator(BaseOperator):
+class CheckContractOperator(LineageMixin, BaseOperator):
     """Writes a load's good rows, typed, to the lake and its bad ones to quarantine, and reconciles each table.
 
     The warehouse does the work; no row passes through the worker. Fails when rows extracted are not rows written.
@@ -75,4 +76,9 @@ class CheckContractOperator(BaseOperator):
             self.log.info("%s: %s rows, %s good, %s quarantined", check.table, check.rows_in, check.good, check.bad)
             for reason, count in check.reasons.items():
                 self.log.warning("%s: %s rows quarantined for %s", check.table, count, reason)
+        self.moved(
+            [lineage.raw_table(names, source, check.table) for check in checks],
+            [lineage.lake_table(names, source, check.table, check.good) for check in checks]
+            + [lineage.quarantine(names, source, check.table, check.bad) for check in checks if check.bad],
+        )
         return [dataclasses.asdict(check) for check in checks]

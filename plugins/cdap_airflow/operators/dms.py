@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.hooks.dms import DmsHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from cdap import lineage
 from cdap.config import DmsSource
 from cdap.errors import CdapError
 from cdap.loads import Load, begin_load, dms_table_mappings
@@ -18,6 +19,7 @@ from cdap.parameters import parameters
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
 from cdap_airflow.late_data import window_when_complete
+from cdap_airflow.lineage import LineageMixin
 from cdap_airflow.stage_figures import record, source_of
 from cdap_airflow.triggers.dms import DmsTaskStateTrigger
 
@@ -31,7 +33,7 @@ FULL_LOAD_FINISHED = "FULL_LOAD_ONLY_FINISHED"
 TABLE_COMPLETED = "Table completed"
 
 
-class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
+class DmsFullLoadOperator(LineageMixin, AwsBaseOperator[DmsHook]):
     """Extracts a source's days by a DMS full-load task into a folder of the load's own, and verifies what DMS counted.
 
     Modifies the replication task's table mappings to the days and the new load's folder, starts it, waits. The
@@ -121,6 +123,11 @@ class DmsFullLoadOperator(AwsBaseOperator[DmsHook]):
         self.log.info("%s rows of %s tables extracted in %.1f s", total, len(rows), seconds)
         with Warehouse.connect() as warehouse:
             record(context, warehouse, "land", load=extraction, rows_in=total, rows_out=total, engine_seconds=seconds)
+        names, source = parameters(), source_of(self.source)
+        self.moved(
+            [lineage.source_table(source, table) for table in rows],
+            [lineage.raw_table(names, source, table, count) for table, count in rows.items()],
+        )
         return {"load": load, "rows": rows, "engine_seconds": seconds}
 
     def on_kill(self) -> None:

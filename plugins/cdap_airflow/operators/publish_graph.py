@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from cdap import lineage
 from cdap.identity import load_identity_config
 from cdap.parameters import parameters
 from cdap.settings import settings
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
+from cdap_airflow.lineage import LineageMixin
 from cdap_airflow.stage_figures import record
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class PublishGraphOperator(BaseOperator):
+class PublishGraphOperator(LineageMixin, BaseOperator):
     """Brings the graph in Neptune to what the warehouse says of records, identifiers, links and customers.
 
     Returns how many elements were written and dropped.
@@ -43,4 +45,12 @@ class PublishGraphOperator(BaseOperator):
                 engine_seconds=summary.seconds,
             )
         self.log.info("%s", summary)
+        self.moved(
+            [
+                lineage.warehouse_table(names, "intermediate.int_identity_records"),
+                lineage.warehouse_table(names, "identity.current_members"),
+                lineage.warehouse_table(names, "identity.edges"),
+            ],
+            [lineage.graph(names, summary.written)],
+        )
         return {"written": summary.written, "dropped": summary.dropped}

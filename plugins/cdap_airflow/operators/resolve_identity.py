@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from cdap.identity import load_identity_config, resolve
+from cdap.lineage import warehouse_table
+from cdap.parameters import parameters
 from cdap.settings import settings
 from cdap.warehouse import Warehouse
 from cdap_airflow.failures import no_retry_when_lasting
+from cdap_airflow.lineage import LineageMixin
 from cdap_airflow.stage_figures import record
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ResolveIdentityOperator(BaseOperator):
+class ResolveIdentityOperator(LineageMixin, BaseOperator):
     """Resolves all records into customers with ids that stay, in the warehouse and in one transaction.
 
     Returns the run's events by kind.
@@ -27,7 +30,8 @@ class ResolveIdentityOperator(BaseOperator):
     @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
         config = load_identity_config(settings().config_dir / "identity.yaml")
-        with Warehouse.connect() as warehouse:
+        names = parameters()
+        with Warehouse.connect(names) as warehouse:
             summary = resolve(warehouse, config, context["dag_run"].run_id)
             record(
                 context,
@@ -51,4 +55,11 @@ class ResolveIdentityOperator(BaseOperator):
                 summary.conflicts,
                 summary.links_set_aside,
             )
+        self.moved(
+            [warehouse_table(names, "intermediate.int_identity_records")],
+            [
+                warehouse_table(names, "identity.current_members", summary.records),
+                warehouse_table(names, "identity.edges", summary.links),
+            ],
+        )
         return dict(summary.events)
