@@ -60,7 +60,13 @@ def late(reference: Content, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def surveyed(late: World) -> World:
+def with_crm(late: World) -> Content:
+    """What the machine holds once the CRM was added, before anything else happens to it."""
+    return late.content()
+
+
+@pytest.fixture(scope="session")
+def surveyed(late: World, with_crm: Content) -> World:
     """The same machine with a third source, kept as text; `first` is what it holds with it."""
     machine = late.machine
     surveys.fill(machine)
