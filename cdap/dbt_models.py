@@ -7,9 +7,6 @@ only the others are.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +16,7 @@ import yaml
 
 from cdap.config import Column, PersonMapping, Source, Table
 from cdap.config.column_types import redshift_type
-from cdap.errors import CdapError
+from cdap.dbt_runs import run_dbt
 from cdap.sql import identifier
 
 MADE = "Made from config/sources by `cdap sources generate`: change the source's file and run it again."
@@ -115,31 +112,7 @@ def refresh(sources: Mapping[str, Source], project: Path) -> list[Path]:
 def parse(project: Path) -> None:
     """Makes `target/manifest.json` anew. Parsing connects to nothing; the profile only has to be complete."""
     placeholders = {f"CDAP_WAREHOUSE_{name}": "none" for name in ("HOST", "USER", "PASSWORD")}
-    command = [
-        "-m",
-        "dbt.cli.main",
-        "--quiet",
-        "parse",
-        "--no-partial-parse",
-        "--profiles-dir",
-        ".",
-        "--project-dir",
-        ".",
-    ]
-    finished = subprocess.run(
-        [sys.executable, *command],
-        cwd=project,
-        env={**os.environ, **placeholders, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise CdapError(
-            f"Parsing the dbt project {project}",
-            "\n".join((finished.stdout + finished.stderr).strip().splitlines()[-20:]),
-            "Correct the model, or the source's file that it was made from",
-        )
+    run_dbt(["parse", "--no-partial-parse"], project, placeholders, "dev", project / "target", quiet=True)
 
 
 def lake_tables(sources: Mapping[str, Source]) -> dict[str, Any]:

@@ -43,8 +43,8 @@ class Orchestration(Construct):
         )
         self._allow(["sns:Publish"], self.alerts.topic_arn)
         # Footers of landed files, documents to publish, quarantined and mended records, results of expectations.
-        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*", "quality/*")
-        lake.grant_write(self.role, "mended/*", "publish/*", "quality/*")
+        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*", "quality/*", "dbt/*")
+        lake.grant_write(self.role, "mended/*", "publish/*", "quality/*", "dbt/*")
         lake.grant_catalog(self.role, "raw", "clean", write=True)
         lake.grant_catalog(self.role, "discovered")
         self._allow(

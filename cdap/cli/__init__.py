@@ -25,6 +25,7 @@ COMMANDS = {
     "identity": "cdap.cli.identity:app",
     "quarantine": "cdap.cli.quarantine:app",
     "quality": "cdap.cli.quality:app",
+    "models": "cdap.cli.models:app",
     "report": "cdap.cli.report:app",
 }
 

@@ -24,7 +24,7 @@ def test_every_dag_file_loads(dagbag: Any) -> None:
 
 def test_there_is_an_ingest_dag_for_each_source_and_one_state_chain(dagbag: Any) -> None:
     assert sorted(dagbag.dags) == sorted(
-        ["build_profiles", "check_freshness", *(f"ingest_{source}" for source in SOURCES)]
+        ["build_profiles", "check_freshness", "document_models", *(f"ingest_{source}" for source in SOURCES)]
     )
 
 
