@@ -112,6 +112,7 @@ class Model:
     @classmethod
     def fit(cls, before: Mapping[str, Strangers], patterns: Codes, counts: Floats, pairs: float, records: int) -> Self:
         """Fits the model to patterns (a row a pattern, a column a field) that stand for `counts` pairs of `pairs`."""
+        records = max(records, 1)
         fields = tuple(before)
         prior = {name: _prior_of_a_person(name, fields, known) for name, known in before.items()}
         model = cls(
