@@ -22,10 +22,13 @@ ROLES: dict[str, Any] = {
 }  # fmt: skip
 COLUMNS = sorted({name for value in ROLES.values() for name in ([value] if isinstance(value, str) else value)})
 # What columns hold in files of others: nothing, junk, other scripts, quotes, separators, numbers that are none.
-NASTY = ["", " ", "-", "NULL", "n/a", "0", "0000000000", "test@test.com", "@", "a@", "@b", "a+b@gmail.com", "'", '"', "%",
-         "\\", "Müller-Lüdenscheidt", "李小龍", "محمد", "Ἀριστοτέλης", "👩‍👩‍👧", "Jr", "Dr", "Dr. ", "O'Neill, Jr.", "ß",
-         "1980-02-30", "19800230", "1980", "99", "31/12/1999", "12-31-1999", "٠٩", "A" * 300, "a b c d e f", "x\ty", "\u200b",
-         "Ann", "Anna", "Smith", "smith ", "12 Main St", "Main St 12", "SW1A 1AA", "+49 151 234567", "m", "F"]  # fmt: skip
+NASTY = [
+    "", " ", "-", "NULL", "n/a", "0", "0000000000", "test@test.com", "@", "a@", "@b", "a+b@gmail.com", "'", '"', "%", "\\",
+    "Müller-Lüdenscheidt", "李小龍", "محمد", "Ἀριστοτέλης", "👩‍👩‍👧", "Jr", "Dr", "Dr. ", "O'Neill, Jr.", "ß",
+    "1980-02-30", "19800230", "1980", "99", "31/12/1999", "12-31-1999", "٠٩", "A" * 300, "a b c d e f", "x\ty",
+    "\u200b", "Ann", "Anna", "Smith", "smith ", "12 Main St", "Main St 12", "SW1A 1AA", "+49 151 234567", "m", "F",
+]  # fmt: skip
+NOTHING_TOLD = "no column that is named tells records apart: they are empty or constant"
 VALUES = st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12))
 TABLES = st.integers(0, 12).flatmap(
     lambda rows: st.dictionaries(
@@ -61,7 +64,8 @@ def test_a_small_file_of_anything_is_resolved_or_told_of(table: dict[str, list[s
     try:
         found = resolve(file, config, threads=1)
     except CdapError as error:
-        assert "tells records apart" in str(error) or "role" in str(error), error
+        if error.found != NOTHING_TOLD:
+            raise
         return
     assert sorted(a.unique_id for a in found.assignments) == sorted(f"r{number}" for number in range(records))
     assert all(0 <= a.cluster_probability <= 1 for a in found.assignments)
