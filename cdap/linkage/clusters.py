@@ -57,11 +57,14 @@ def link(records: int, pairs: Scored, more: Callable[[Indices, Indices], Scored]
     of = components(records, pairs.a[kept], pairs.b[kept])
     sizes = np.bincount(of, minlength=1)
     largest, cut = int(sizes.max()), 0.0
-    while sizes.max() > LARGEST_COMPONENT and cut < HIGHEST - 0.5:
+    while sizes.max() > LARGEST_COMPONENT and cut < HIGHEST - 1:
         cut += 1.0
         too_large = sizes[of] > LARGEST_COMPONENT
         kept &= ~too_large[pairs.a] | (pairs.score > cut)
         of = components(records, pairs.a[kept], pairs.b[kept])
+        sizes = np.bincount(of)
+    if sizes.max() > LARGEST_COMPONENT:
+        of = _split(of, sizes, pairs, kept)
         sizes = np.bincount(of)
     inside = of[pairs.a] == of[pairs.b]
     several = np.flatnonzero(sizes[of] > 2)
@@ -102,6 +105,25 @@ def link(records: int, pairs: Scored, more: Callable[[Indices, Indices], Scored]
     return Clusters(cluster, scores, largest, cut)
 
 
+def _split(of: Indices, sizes: Indices, pairs: Scored, kept: npt.NDArray[np.bool_]) -> Indices:
+    """Components of at most LARGEST_COMPONENT records: those that are larger are put together again, pair by pair from
+    the surest on, and no part is joined with another when both together are too large.
+    """
+    chosen = np.flatnonzero(kept & (sizes[of[pairs.a]] > LARGEST_COMPONENT))
+    chosen = chosen[np.lexsort((pairs.b[chosen], pairs.a[chosen], -pairs.score[chosen]))]
+    parts: dict[int, list[int]] = {int(i): [int(i)] for i in np.flatnonzero(sizes[of] > LARGEST_COMPONENT)}
+    for a, b in zip(pairs.a[chosen].tolist(), pairs.b[chosen].tolist(), strict=True):
+        small, large = sorted((parts[a], parts[b]), key=len)
+        if small is not large and len(small) + len(large) <= LARGEST_COMPONENT:
+            large += small
+            for record in small:
+                parts[record] = large
+    split = of.copy()
+    for record, part in parts.items():
+        split[record] = len(sizes) + min(part)
+    return np.asarray(np.unique(split, return_inverse=True)[1], np.int64)
+
+
 def sums_of(values: Floats, block: tuple[Indices, ...], upper: tuple[Indices, ...]) -> float:
     return float(values[block][upper].sum())
 
@@ -109,23 +131,38 @@ def sums_of(values: Floats, block: tuple[Indices, ...], upper: tuple[Indices, ..
 def average_linkage(sums: Floats, weights: Floats) -> Indices:
     """The owner of each of k records: the first record of its cluster.
 
-    `sums` are weighted scores, `weights` their weights, both k x k and symmetric. Joins the pair of clusters with the
-    highest mean as long as it is positive; of equal means the first pair in the records' order.
+    `sums` are weighted scores, `weights` their weights, both k x k and symmetric. Clusters are joined whose mean score
+    is positive and for each the highest of all with another; of equal means the first in the records' order.
+
+    By chains of nearest neighbours (Murtagh 1983; Benzecri 1982), in k squared steps: the mean of a joined cluster to
+    a third lies between those of its parts, so joining elsewhere makes no pair of nearest neighbours less near.
     """
     sums, weights = sums.copy(), weights.copy()
     size = len(sums)
     owner = np.arange(size)
     alive = np.ones(size, bool)
-    lower = np.tri(size, dtype=bool)
-    while True:
-        mean = np.where(lower | ~alive[:, None] | ~alive[None, :], -np.inf, sums / weights)
-        best = int(np.argmax(mean))
-        x, y = divmod(best, size)
-        if not mean[x, y] > 0:
-            return owner
-        sums[x] += sums[y]
-        sums[:, x] = sums[x]
-        weights[x] += weights[y]
-        weights[:, x] = weights[x]
-        alive[y] = False
-        owner[owner == y] = x
+    # Each is the nearest to the one before it.
+    chain: list[int] = []
+    while alive.any():
+        if not chain:
+            chain.append(int(np.argmax(alive)))
+        end = chain[-1]
+        mean = np.where(alive, sums[end] / weights[end], -np.inf)
+        mean[end] = -np.inf
+        nearest = int(np.argmax(mean))
+        if not mean[nearest] > 0:
+            # Nor does anything that is joined later come near to it.
+            alive[end] = False
+            chain.pop()
+        elif len(chain) > 1 and mean[chain[-2]] >= mean[nearest]:
+            x, y = sorted(chain[-2:])
+            sums[x] += sums[y]
+            sums[:, x] = sums[x]
+            weights[x] += weights[y]
+            weights[:, x] = weights[x]
+            alive[y] = False
+            owner[owner == y] = x
+            del chain[-2:]
+        else:
+            chain.append(nearest)
+    return owner

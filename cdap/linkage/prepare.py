@@ -17,6 +17,8 @@ from cdap.linkage.names import find_nicknames, generation, latin, register, with
 SURNAMES_OF_JUNK = 8
 # So does a birth date with this many records that is ten times as frequent as the mean one.
 RECORDS_OF_JUNK_DATE, TIMES_OF_JUNK_DATE = 30, 10
+# Of records that are the same in every field at most so many are compared; the others go where the first goes.
+MOST_ALIKE = 20
 # A field that has one value nearly everywhere tells nobody from another.
 CONSTANT = 0.8
 
@@ -36,7 +38,10 @@ class Junk:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Table `r`: `i` from 0, `uid`, `source`, a column each field and `b_<field>`, its value's frequency bucket."""
+    """Table `r`: `i` from 0, `uid`, `source`, a column each field and `b_<field>`, its value's frequency bucket.
+
+    Table `copies`: `uid` of a record that is not in `r`, since enough are that are the same, and `i` of the first.
+    """
 
     records: int
     fields: tuple[str, ...]
@@ -54,17 +59,18 @@ def prepare(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) ->
     source = f"cast({_quoted(config.source)} as varchar)" if config.source else "''"
     selected = ", ".join(f"({expression}) as {_quoted(field)}" for field, expression in fields.items())
     db.execute(
-        "create or replace table r0 as select (row_number() over (order by uid))::int - 1 as i, * from ("  # noqa: S608
-        f"select cast({_quoted(config.unique_id)} as varchar) as uid, {source} as source, {selected} from read)"
+        f"create or replace table given as select cast({_quoted(config.unique_id)} as varchar) as uid, "  # noqa: S608
+        f"{source} as source, {selected} from read"
     )
     db.execute("drop table read")
-    (count, ids, nulls) = _one(db, "select count(*), count(distinct uid), count(*) filter (uid is null) from r0")
+    (count, ids, nulls) = _one(db, "select count(*), count(distinct uid), count(*) filter (uid is null) from given")
     if nulls or ids != count:
         raise RecordsError(
             f"Reading the records {path}",
             f"the id {config.unique_id} is missing {nulls} times and there {count - nulls - ids} times again",
             "Give each record an id of its own",
         )
+    count -= _set_copies_aside(db, fields)
     junk = list(_take_out_junk(db, fields))
     if "first" in fields:
         find_nicknames(db)
@@ -82,6 +88,32 @@ def prepare(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) ->
         db.execute("create or replace table r as select i, uid, source from r0 order by i")
     db.execute("drop table r0")
     return Prepared(int(count), tuple(kept), tuple(junk))
+
+
+def _set_copies_aside(db: duckdb.DuckDBPyConnection, fields: dict[str, str]) -> int:
+    """Makes `r0` (`i` in the order of the ids) and `copies` of `given`; returns how many are copies.
+
+    Thousands of records that are the same, those of a test account for instance, would be blocks over any budget.
+    """
+    same = "hash(source, " + ", ".join(map(_quoted, fields)) + ")"
+    db.execute(
+        f"create or replace temp table alike as select {same} as h from given group by 1 having count(*) > {MOST_ALIKE}"  # noqa: S608
+    )
+    db.execute(
+        "create or replace temp table ranked as select uid, h, row_number() over (partition by h order by uid) as n "  # noqa: S608
+        f"from (select uid, {same} as h from given) join alike using (h)"
+    )
+    db.execute(
+        "create or replace table r0 as select (row_number() over (order by uid))::int - 1 as i, * from given "  # noqa: S608
+        f"anti join (select uid from ranked where n > {MOST_ALIKE}) using (uid)"
+    )
+    db.execute(
+        "create or replace table copies as select copy.uid, r0.i from ranked as copy "  # noqa: S608
+        f"join ranked as first on first.h = copy.h and first.n = 1 join r0 on r0.uid = first.uid "
+        f"where copy.n > {MOST_ALIKE} order by copy.uid"
+    )
+    db.execute("drop table given; drop table alike; drop table ranked")
+    return _one(db, "select count(*) from copies")[0]
 
 
 def _read(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) -> None:

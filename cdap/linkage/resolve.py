@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -91,19 +91,21 @@ def resolve(
         with timed("link"):
             clusters = link(count, scored, _scorer(db, fitted))
         uids = [str(uid) for (uid,) in db.execute("select uid from r order by i").fetchall()]
+        copies = [(str(uid), int(first)) for uid, first in db.execute("select uid, i from copies").fetchall()]
+    uids, clusters = _with_copies(uids, clusters, copies)
     customers = _customers(uids, clusters, previous or {})
     homes = _households(uids, clusters.cluster, households)
     chances = {place: _chance(score) for place, score in clusters.score.items()}
     assignments = tuple(
-        Assignment(uid, customers[place], chances.get(int(clusters.cluster[place]), 1.0), homes[place])
-        for place, uid in enumerate(uids)
+        Assignment(uids[place], customers[place], chances.get(int(clusters.cluster[place]), 1.0), homes[place])
+        for place in sorted(range(len(uids)), key=uids.__getitem__)
     )
     sizes = Counter(customers)
     return Resolution(
         assignments,
         fitted,
         {
-            "records": count,
+            "records": len(uids),
             "customers": len(sizes),
             "households": len(set(homes)),
             "fields": list(fields),
@@ -117,6 +119,21 @@ def resolve(
             "model": fitted.report,
         },
     )
+
+
+def _with_copies(uids: list[str], clusters: Clusters, copies: Sequence[tuple[str, int]]) -> tuple[list[str], Clusters]:
+    """With the records that were set aside: each with the record it is the same as if that is joined to any of the
+    others that are the same, which says that such records are of one person; else alone.
+    """
+    if not copies:
+        return uids, clusters
+    sizes = np.bincount(clusters.cluster, minlength=len(uids))
+    added = [
+        int(clusters.cluster[first]) if sizes[clusters.cluster[first]] > 1 else len(uids) + number
+        for number, (_, first) in enumerate(copies)
+    ]
+    cluster = np.concatenate([clusters.cluster, np.array(added, np.int64)])
+    return [*uids, *(uid for uid, _ in copies)], replace(clusters, cluster=cluster)
 
 
 def _timed(seconds: dict[str, float], progress: Callable[[str], None]) -> Callable[[str], Any]:
