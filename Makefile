@@ -55,7 +55,7 @@ test: install ## Run all tests; JOBS=2 groups of them side by side
 	@$(BIN)/pytest -n $(JOBS)
 
 acceptance: install ## Prove on whole machines what takes too long for `make test`: sources added later, damaged records
-	@$(BIN)/pytest tests/acceptance
+	@$(BIN)/pytest tests/acceptance --timeout 7200
 
 bench: install ## Compare two ways of each costly step in one run: ratio and peak memory
 	@for benchmark in benchmarks/[a-z]*_*.py; do $(BIN)/python -m "benchmarks.$$(basename $$benchmark .py)" || exit 1; done
