@@ -104,13 +104,12 @@ class Session:
     @property
     def scope(self) -> Scope:
         """What a translation has to know of this session."""
-        schema = self.settings.schemas()[0] if self.settings.schemas() else "public"
         return Scope(
             self.relations,
             self.user,
             {
                 "current_database": self.database,
-                "current_schema": schema,
+                "current_schema": self.settings.current_schema,
                 "version": VERSION,
                 "pg_backend_pid": str(self.pid),
                 "pg_last_copy_count": str(self.last_copy_count),

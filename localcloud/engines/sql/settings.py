@@ -29,6 +29,8 @@ _DEFAULTS = {
     "wlm_query_slot_count": "1",
     "mv_enable_aqmv_for_session": "on",
     "transaction_isolation": "SERIALIZABLE",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "off",
     "session_authorization": "default",
     "server_version": "8.0.2",
     "is_superuser": "on",
@@ -57,6 +59,8 @@ _FIXED_VALUES = {
     "enable_case_sensitive_identifier": {"off", "false"},
     "describe_field_name_in_uppercase": {"off", "false"},
     "transaction_isolation": {"serializable"},
+    "default_transaction_isolation": {"serializable"},
+    "default_transaction_read_only": {"off", "false"},
     "intervalstyle": {"postgres"},
     "bytea_output": {"escape", "hex"},
 }
@@ -68,6 +72,7 @@ class Settings:
     def __init__(self, session: Session, options: dict[str, str]) -> None:
         self._session = session
         self._values = dict(_DEFAULTS)
+        self.current_schema = "public"
         for name, value in options.items():
             if name in _LABELS or name in ("search_path", "timezone"):
                 self._values[name] = value
@@ -122,6 +127,7 @@ class Settings:
             ).fetchall()
         }
         found = [name for name in self.schemas() if name in existing]
+        self.current_schema = found[0] if found else "public"
         path = ",".join(f'"{session.database}"."{name}"'.replace("'", "''") for name in found or ["main"])
         session.connection.execute(f"set search_path = '{path}'")
         session.connection.execute("set variable search_path = '" + ",".join(found).replace("'", "''") + "'")

@@ -69,6 +69,19 @@ create macro redshift_system.main.format_type (type_oid, modifier) as case type_
         then '(' || ((modifier - 4) // 65536) || ',' || ((modifier - 4) % 65536) || ')' else '' end
     when 4000 then 'super' when 6551 then 'binary varying' else '???' end;
 
+-- Clients ask format_encoding for the words; the numbers are ours.
+create macro redshift_system.main.encodings () as ['none', 'bytedict', 'delta', 'lzo', 'runlength', 'mostly8',
+    'mostly16', 'mostly32', 'text255', 'text32k', 'delta32k', 'zstd', 'az64', 'raw'];
+create macro redshift_system.main.encoding_code (word) as
+    greatest(coalesce(list_position(redshift_system.main.encodings(), lower(word)), 1) - 1, 0);
+create macro redshift_system.main.format_encoding (code) as
+    redshift_system.main.encodings()[cast(code as integer) + 1];
+-- Positions in an interleaved key are positive and negative by turns (PG_TABLE_DEF); its first is taken as negative, so
+-- that an interleaved key of one column can be told.
+create macro redshift_system.main.sort_position (sort_columns, style, of_column) as cast(
+    coalesce(list_position(sort_columns, of_column), 0)
+    * case when style = 'interleaved' and list_position(sort_columns, of_column) % 2 = 1 then -1 else 1 end as integer);
+
 create macro redshift_system.main.identifier_oid (qualified) as
     1000000000 + cast(hash(qualified) % 1000000000 as bigint);
 

@@ -22,6 +22,16 @@ create table if not exists pg_internal.columns (
     encoding varchar,
     identity varchar
 );
+create table if not exists pg_internal.constraints (  -- informational in Redshift: nothing holds anybody to them
+    schema_name varchar not null,
+    relation_name varchar not null,
+    constraint_name varchar not null,
+    kind varchar not null,  -- p, u, f
+    column_names varchar[] not null,
+    used_schema varchar,
+    used_relation varchar,
+    used_columns varchar[]
+);
 create table if not exists pg_internal.schema_owners (schema_name varchar not null, owner varchar not null);
 create table if not exists pg_internal.external_schemas (
     schema_name varchar not null,

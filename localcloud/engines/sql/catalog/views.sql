@@ -91,8 +91,8 @@ select
     redshift_system.main.type_modifier(c.declared_type) as atttypmod, not c.is_nullable as attnotnull,
     c.column_default is not null as atthasdef, false as attisdropped,
     coalesce(r.distkey = c.column_name, false) as attisdistkey,
-    cast(coalesce(list_position(r.sortkeys, c.column_name), 0) as integer) as attsortkeyord,
-    cast(0 as integer) as attencodingtype
+    redshift_system.main.sort_position(r.sortkeys, r.sort_style, c.column_name) as attsortkeyord,
+    cast(redshift_system.main.encoding_code(c.encoding) as integer) as attencodingtype
 from pg_internal.all_columns c
 left join pg_internal.relations r on r.schema_name = c.schema_name and r.relation_name = c.relation_name
 cross join lateral (
@@ -160,16 +160,43 @@ select 0 as indexrelid, 0 as indrelid, '' as indkey, cast(0 as smallint) as indn
 where false;
 create or replace view pg_internal.pg_indexes as
 select '' as schemaname, '' as tablename, '' as indexname, '' as tablespace, '' as indexdef where false;
+create or replace macro pg_internal.ordinals (of_schema, of_relation, names) as (
+    select list(cast(c.ordinal as smallint) order by list_position(names, c.column_name)) from pg_internal.all_columns c
+    where c.schema_name = of_schema and c.relation_name = of_relation and list_contains(names, c.column_name));
+create or replace macro pg_internal.listed (names) as
+    '(' || array_to_string(list_transform(names, lambda n: redshift_system.main.quote_ident(n)), ', ') || ')';
 create or replace view pg_internal.pg_constraint as
-select k.constraint_index as oid, coalesce(k.constraint_name, '') as conname, k.schema_oid as connamespace,
-    case k.constraint_type when 'PRIMARY KEY' then 'p' when 'UNIQUE' then 'u' else 'f' end as contype,
-    k.table_oid as conrelid, 0 as confrelid, k.constraint_column_indexes as conkey, cast(null as varchar) as confkey,
-    k.constraint_text as consrc
-from duckdb_constraints() k
-where k.database_name = current_database() and k.constraint_type in ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY');
+select redshift_system.main.identifier_oid(
+        'constraint ' || k.schema_name || '.' || k.relation_name || '.' || k.constraint_name) as oid,
+    k.constraint_name as conname, r.schema_oid as connamespace, k.kind as contype, r.oid as conrelid,
+    coalesce(u.oid, 0) as confrelid, pg_internal.ordinals(k.schema_name, k.relation_name, k.column_names) as conkey,
+    pg_internal.ordinals(k.used_schema, k.used_relation, k.used_columns) as confkey,
+    case k.kind when 'p' then 'PRIMARY KEY ' when 'u' then 'UNIQUE ' else 'FOREIGN KEY ' end
+        || pg_internal.listed(k.column_names)
+        || case when k.kind = 'f' then ' REFERENCES '
+            || case when k.used_schema = 'public' then '' else redshift_system.main.quote_ident(k.used_schema) || '.' end
+            || redshift_system.main.quote_ident(k.used_relation) || pg_internal.listed(k.used_columns)
+        else '' end as consrc
+from pg_internal.constraints k
+join pg_internal.all_relations r on r.schema_name = k.schema_name and r.relation_name = k.relation_name
+left join pg_internal.all_relations u on u.schema_name = k.used_schema and u.relation_name = k.used_relation;
 create or replace view pg_internal.pg_attrdef as
-select relation_oid as adrelid, ordinal as adnum, column_default as adbin, column_default as adsrc
-from pg_internal.all_columns where column_default is not null;
+select relation_oid as adrelid, ordinal as adnum, source as adbin, source as adsrc
+from (
+    select *, case when identity is not null
+        then '"identity"(' || relation_oid || ', ' || (ordinal - 1) || ', ''' || identity || '''::text)'
+        else column_default end as source
+    from pg_internal.all_columns
+)
+where source is not null;
+create or replace macro pg_internal.pg_get_constraintdef (of_constraint) as
+    (select k.consrc from pg_internal.pg_constraint k where k.oid = of_constraint);
+create or replace macro pg_internal.pg_get_viewdef (of_relation) as
+    (select r.definition from pg_internal.all_relations r where r.oid = of_relation and r.kind <> 'table');
+create or replace macro pg_internal.col_description (of_relation, at_ordinal) as (select d.description
+    from pg_internal.pg_description d where d.objoid = of_relation and d.objsubid = at_ordinal and at_ordinal > 0);
+create or replace macro pg_internal.obj_description (of_relation) as
+    (select d.description from pg_internal.pg_description d where d.objoid = of_relation and d.objsubid = 0);
 create or replace view pg_internal.pg_proc as
 select redshift_system.main.identifier_oid(f.schema_name || '.' || f.function_name || '()') as oid,
     f.function_name as proname, n.oid as pronamespace, 1 as proowner, 0 as prolang,
@@ -194,7 +221,8 @@ join pg_internal.all_relations r on r.schema_name = u.used_schema and r.relation
 create or replace view pg_internal.pg_table_def as
 select c.schema_name as schemaname, c.relation_name as tablename, c.column_name as "column", c.declared_type as type,
     coalesce(c.encoding, 'none') as encoding, coalesce(r.distkey = c.column_name, false) as distkey,
-    cast(coalesce(list_position(r.sortkeys, c.column_name), 0) as integer) as sortkey, not c.is_nullable as "notnull"
+    redshift_system.main.sort_position(r.sortkeys, r.sort_style, c.column_name) as sortkey,
+    not c.is_nullable as "notnull"
 from pg_internal.all_columns c
 join pg_internal.all_relations r on r.schema_name = c.schema_name and r.relation_name = c.relation_name
 where list_contains(string_split(getvariable('search_path'), ','), c.schema_name);
@@ -220,11 +248,25 @@ select current_database() as table_catalog, schema_name as table_schema, relatio
     case when declared_type like 'timestamp%' or declared_type like 'time %' then 6 end as datetime_precision
 from pg_internal.all_columns;
 create or replace view pg_internal."information_schema.table_constraints" as
-select current_database() as constraint_catalog, k.schema_name as constraint_schema, k.constraint_name,
-    current_database() as table_catalog, k.schema_name as table_schema, k.table_name, k.constraint_type
-from duckdb_constraints() k
-where k.database_name = current_database() and k.constraint_type in ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
-    and k.schema_name not in ('pg_internal', 'main');
+select current_database() as constraint_catalog, schema_name as constraint_schema, constraint_name,
+    current_database() as table_catalog, schema_name as table_schema, relation_name as table_name,
+    case kind when 'p' then 'PRIMARY KEY' when 'u' then 'UNIQUE' else 'FOREIGN KEY' end as constraint_type,
+    'NO' as is_deferrable, 'NO' as initially_deferred
+from pg_internal.constraints;
+create or replace view pg_internal."information_schema.key_column_usage" as
+select current_database() as constraint_catalog, schema_name as constraint_schema, constraint_name,
+    current_database() as table_catalog, schema_name as table_schema, relation_name as table_name,
+    unnest(column_names) as column_name, cast(unnest(range(1, len(column_names) + 1)) as integer) as ordinal_position
+from pg_internal.constraints;
+create or replace view pg_internal."information_schema.referential_constraints" as
+select current_database() as constraint_catalog, f.schema_name as constraint_schema, f.constraint_name,
+    current_database() as unique_constraint_catalog, k.schema_name as unique_constraint_schema,
+    k.constraint_name as unique_constraint_name, 'NONE' as match_option, 'NO ACTION' as update_rule,
+    'NO ACTION' as delete_rule
+from pg_internal.constraints f
+left join pg_internal.constraints k on f.used_schema = k.schema_name and f.used_relation = k.relation_name
+    and f.used_columns = k.column_names and k.kind in ('p', 'u')
+where f.kind = 'f';
 create or replace view pg_internal."information_schema.table_privileges" as
 select grantor, grantee, current_database() as table_catalog, schema_name as table_schema, object_name as table_name,
     privilege as privilege_type, case when admin_option then 'YES' else 'NO' end as is_grantable

@@ -191,19 +191,18 @@ _MACROS = frozenset(
         "sha2",
         "strtol",
         "format_type",
+        "format_encoding",
         "current_schemas",
         "pg_get_userbyid",
-        "obj_description",
-        "col_description",
         "pg_get_expr",
-        "pg_get_viewdef",
         "pg_table_is_visible",
         "array_to_string",
         "quote_ident",
         "pg_encoding_to_char",
-        "pg_get_constraintdef",
     ]
 )
+# Functions of the system catalog that read the database's own, and how many of their arguments count.
+_OF_THE_DATABASE = {"obj_description": 1, "col_description": 2, "pg_get_viewdef": 1, "pg_get_constraintdef": 1}
 
 
 def date_part(node: Any) -> str:
@@ -458,4 +457,7 @@ def translate(name: str, arguments: list[Any]) -> Any | None:
         return call(renamed, *arguments)
     if name in _MACROS:
         return macro(name, *arguments)
+    if name in _OF_THE_DATABASE:
+        # What comes after is how to print it or, of obj_description, the catalog that the object is in.
+        return call(f"pg_internal.{name}", *arguments[: _OF_THE_DATABASE[name]])
     return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from localcloud.engines.sql.errors import SqlError, syntax_error
+from localcloud.engines.sql.statements.constraints import Constraint, read_referred
 from localcloud.engines.sql.tokens import TokenReader
 from localcloud.engines.sql.types import DeclaredType, declared_type
 
@@ -23,6 +24,7 @@ class ColumnDefinition:
     encoding: str | None = None
     distkey: bool = False
     sortkey: bool = False
+    constraints: list[Constraint] = field(default_factory=list)
 
 
 def read_column_type(reader: TokenReader) -> DeclaredType:
@@ -61,9 +63,14 @@ def read_column(reader: TokenReader) -> ColumnDefinition:
 
 
 def _read_attribute(reader: TokenReader, column: ColumnDefinition) -> None:
-    if reader.accept("not", "null") or reader.accept("primary key"):
+    if reader.accept("not", "null"):
         column.not_null = True
-    elif reader.accept("null") or reader.accept("unique"):
+    elif reader.accept("primary key"):
+        column.not_null = True
+        column.constraints.append(Constraint("p", [column.name]))
+    elif reader.accept("unique"):
+        column.constraints.append(Constraint("u", [column.name]))
+    elif reader.accept("null"):
         pass
     elif reader.accept("encode"):
         column.encoding = reader.identifier()
@@ -77,9 +84,7 @@ def _read_attribute(reader: TokenReader, column: ColumnDefinition) -> None:
     elif reader.accept("default"):
         column.default = _default(reader)
     elif reader.accept("references"):
-        reader.name()
-        if reader.at_parenthesis():
-            reader.names_in_parentheses()
+        column.constraints.append(Constraint("f", [column.name], None, *read_referred(reader)))
     elif reader.accept("collate"):
         if not (reader.accept("case_sensitive") or reader.accept("cs")):
             raise SqlError("0A000", "a case-insensitive collation is not supported by this warehouse")

@@ -98,7 +98,7 @@ def _drop(session: Session, schema: str, name: str, kind: str, cascade: bool) ->
 def forget(session: Session, schema: str, name: str) -> None:
     """Remove what is kept of a relation."""
     home = f'"{session.database}".pg_internal'
-    for table in ("relations", "columns", "comments", "insert_steps"):
+    for table in ("relations", "columns", "comments", "constraints", "insert_steps"):
         session.run(f"delete from {home}.{table} where schema_name = ? and relation_name = ?", [schema, name])  # noqa: S608
     for table in ("view_uses", "materialized_views"):
         session.run(f"delete from {home}.{table} where schema_name = ? and view_name = ?", [schema, name])  # noqa: S608
@@ -129,13 +129,17 @@ def rename(session: Session, table: Any, new: str) -> None:
     home = f'"{session.database}".pg_internal'
     for kept, column in (("relations", "relation_name"), ("columns", "relation_name"), ("view_uses", "view_name"),
                          ("privileges", "object_name"), ("comments", "relation_name"),
-                         ("insert_steps", "relation_name")):  # fmt: skip
+                         ("constraints", "relation_name"), ("insert_steps", "relation_name")):  # fmt: skip
         session.run(
             f"update {home}.{kept} set {column} = ? where schema_name = ? and {column} = ?",  # noqa: S608
             [new, schema, table.name],
         )
     for view_schema, view in views_on(session, schema, table.name):
         _retarget(session, view_schema, view, (schema, table.name), new)
+    session.run(
+        f"update {home}.constraints set used_relation = ? where used_schema = ? and used_relation = ?",  # noqa: S608
+        [new, schema, table.name],
+    )
     session.run(
         f"update {home}.view_uses set used_name = ? where used_schema = ? and used_name = ?",  # noqa: S608
         [new, schema, table.name],

@@ -13,6 +13,14 @@ from localcloud.engines.sql.errors import SqlError, syntax_error, unsupported
 from localcloud.engines.sql.session import Plan
 from localcloud.engines.sql.statements import dependents
 from localcloud.engines.sql.statements.columns import ColumnDefinition, read_column, read_column_type
+from localcloud.engines.sql.statements.constraints import (
+    Constraint,
+    drop_column,
+    drop_constraint,
+    read_constraint,
+    record_constraints,
+    rename_column,
+)
 from localcloud.engines.sql.statements.queries import all_columns, locate, note_insert, single_expression, will_change
 from localcloud.engines.sql.tokens import Name, TokenReader
 from localcloud.engines.sql.translate import bind, to_sql, translate
@@ -103,16 +111,17 @@ def _create_columns(
     session: Session, name: Name, listed: str, attributes: TableAttributes, temporary: bool, skip_existing: bool
 ) -> Plan:
     columns: list[ColumnDefinition] = []
-    required: set[str] = set()
+    constraints: list[Constraint] = []
     for part in split_top_level(listed):
         element = TokenReader(part)
         words = tuple(" ".join(element.words(2)).split())
         if words[0] == "like":
             columns += _like(session, element)
         elif words[0] in ("primary", "unique", "foreign", "constraint", "check"):
-            required.update(_table_constraint(element))
+            constraints.append(read_constraint(element))
         else:
             columns.append(read_column(element))
+    required = {name for constraint in constraints if constraint.kind == "p" for name in constraint.columns}
     for column in columns:
         column.not_null = column.not_null or column.name in required
         if column.distkey:
@@ -130,6 +139,8 @@ def _create_columns(
         session.run(f"create {'temp ' if temporary else ''}table {to_sql(table)} ({definitions})")
         if not temporary:
             record(session, table.db, table.name, attributes, columns)
+            of_columns = [constraint for column in columns for constraint in column.constraints]
+            record_constraints(session, table.db, table.name, [*of_columns, *constraints])
 
     return Plan("CREATE TABLE", action=action)
 
@@ -169,27 +180,6 @@ def _like(session: Session, element: TokenReader) -> list[ColumnDefinition]:
         else ColumnDefinition(name, read_column_type(TokenReader(declared)), not_null=not nullable, default=default)
         for name, declared, nullable, default in rows
     ]
-
-
-def _table_constraint(element: TokenReader) -> list[str]:
-    """Read a table constraint; the columns that it makes NOT NULL. Keys are informational in Redshift."""
-    if element.accept("constraint"):
-        element.identifier()
-    if element.accept("check"):
-        raise SqlError("0A000", "CHECK constraints are not supported by Redshift")
-    primary = element.accept("primary key")
-    if not primary and not element.accept("unique"):
-        element.expect("foreign key")
-        element.names_in_parentheses()
-        element.expect("references")
-        element.name()
-        if element.at_parenthesis():
-            element.names_in_parentheses()
-        element.finish()
-        return []
-    names = element.names_in_parentheses()
-    element.finish()
-    return names if primary else []
 
 
 def _target(session: Session, name: Name, temporary: bool) -> Any:
@@ -319,7 +309,10 @@ def plan_alter(session: Session, reader: TokenReader, arguments: list[Any]) -> P
         return _add_column(session, reader, table)
     if reader.accept("drop"):
         if reader.accept("constraint"):
-            return Plan("ALTER TABLE", action=lambda: None)
+            dropped = reader.identifier()
+            reader.accept("cascade") or reader.accept("restrict")
+            reader.finish()
+            return Plan("ALTER TABLE", action=lambda: drop_constraint(session, *_place(session, table), dropped))
         reader.accept("column")
         column = reader.identifier()
         reader.accept("cascade") or reader.accept("restrict")
@@ -377,8 +370,8 @@ def alter_part(session: Session, reader: TokenReader, table: Any) -> Plan:
 
 def _add_column(session: Session, reader: TokenReader, table: Any) -> Plan:
     if reader.words(1)[0].split()[0] in ("primary", "unique", "foreign", "constraint"):
-        _table_constraint(reader)
-        return Plan("ALTER TABLE", action=lambda: None)
+        constraint = read_constraint(reader)
+        return Plan("ALTER TABLE", action=lambda: record_constraints(session, *_place(session, table), [constraint]))
     reader.accept("column")
     column = read_column(reader)
     if column.identity is not None:
@@ -408,6 +401,7 @@ def _rename_column(session: Session, table: Any, old: str, new: str) -> None:
             "where schema_name = ? and relation_name = ? and column_name = ?",
             [new, *place, old],
         )
+        rename_column(session, *place, old, new)
 
 
 def _drop_column(session: Session, table: Any, column: str) -> None:
@@ -419,6 +413,7 @@ def _drop_column(session: Session, table: Any, column: str) -> None:
             "where schema_name = ? and relation_name = ? and column_name = ?",
             [*place, column],
         )
+        drop_column(session, *place, column)
 
 
 def _append(session: Session, reader: TokenReader, table: Any) -> Plan:
