@@ -339,7 +339,7 @@ def _cast(node: Any, scope: Scope) -> Any:
 
 def _cast_to_name(node: Any, name: str) -> Any:
     if name == "regclass":
-        return functions.macro("regclass_oid", node.this)
+        return functions.call("pg_internal.regclass_oid", node.this)
     if name in ("regproc", "regtype", "aclitem"):
         node.set("to", exp.DataType.build("VARCHAR"))
         return node

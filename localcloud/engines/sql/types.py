@@ -36,6 +36,8 @@ TIMESTAMPTZ = WireType("timestamp with time zone", 1184, 8)
 INTERVAL = WireType("interval", 1186, 16)
 TIMETZ = WireType("time with time zone", 1266, 12)
 SUPER = WireType("super", 4000, -1)
+# Of the system catalog alone: the columns of a key, for instance.
+SMALLINTS = WireType("smallint[]", 1005, -1)
 
 _BY_DUCKDB = {
     "BOOLEAN": BOOLEAN,
@@ -63,6 +65,7 @@ _BY_DUCKDB = {
     "INTERVAL": INTERVAL,
     "BLOB": VARBYTE,
     "JSON": SUPER,
+    "SMALLINT[]": SMALLINTS,
 }
 
 

@@ -160,9 +160,12 @@ select 0 as indexrelid, 0 as indrelid, '' as indkey, cast(0 as smallint) as indn
 where false;
 create or replace view pg_internal.pg_indexes as
 select '' as schemaname, '' as tablename, '' as indexname, '' as tablespace, '' as indexdef where false;
+-- What a macro calls its own rows must be no name that a caller may use: an argument is put in as it is written.
 create or replace macro pg_internal.ordinals (of_schema, of_relation, names) as (
-    select list(cast(c.ordinal as smallint) order by list_position(names, c.column_name)) from pg_internal.all_columns c
-    where c.schema_name = of_schema and c.relation_name = of_relation and list_contains(names, c.column_name));
+    select list(cast(own_row.ordinal as smallint) order by list_position(names, own_row.column_name))
+    from pg_internal.all_columns own_row
+    where own_row.schema_name = of_schema and own_row.relation_name = of_relation
+        and list_contains(names, own_row.column_name));
 create or replace macro pg_internal.listed (names) as
     '(' || array_to_string(list_transform(names, lambda n: redshift_system.main.quote_ident(n)), ', ') || ')';
 create or replace view pg_internal.pg_constraint as
@@ -190,13 +193,30 @@ from (
 )
 where source is not null;
 create or replace macro pg_internal.pg_get_constraintdef (of_constraint) as
-    (select k.consrc from pg_internal.pg_constraint k where k.oid = of_constraint);
+    (select own_row.consrc from pg_internal.pg_constraint own_row where own_row.oid = of_constraint);
 create or replace macro pg_internal.pg_get_viewdef (of_relation) as
-    (select r.definition from pg_internal.all_relations r where r.oid = of_relation and r.kind <> 'table');
-create or replace macro pg_internal.col_description (of_relation, at_ordinal) as (select d.description
-    from pg_internal.pg_description d where d.objoid = of_relation and d.objsubid = at_ordinal and at_ordinal > 0);
+    (select own_row.definition from pg_internal.all_relations own_row
+    where own_row.oid = of_relation and own_row.kind <> 'table');
+create or replace macro pg_internal.col_description (of_relation, at_ordinal) as (
+    select own_row.description from pg_internal.pg_description own_row
+    where own_row.objoid = of_relation and own_row.objsubid = at_ordinal and at_ordinal > 0);
+create or replace macro pg_internal.plain_name (written) as case
+    when starts_with(written, '"') then replace(substr(written, 2, length(written) - 2), '""', '"')
+    else lower(written) end;
+-- Of the relation that a text names, `schema.relation` with any of the two in quotes; by the search path without schema.
+create or replace macro pg_internal.regclass_oid (written) as case when written is null then null else coalesce(
+    (select first(own_row.oid order by coalesce(
+        list_position(string_split(getvariable('search_path'), ','), own_row.schema_name), 0))
+    from pg_internal.all_relations own_row
+    where own_row.relation_name = pg_internal.plain_name(
+            regexp_extract(written, '^(?:(?:"(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)$', 1))
+        and case when regexp_matches(written, '^("(?:[^"]|"")+"|[^".]+)\.("(?:[^"]|"")+"|[^".]+)$')
+            then own_row.schema_name = pg_internal.plain_name(regexp_extract(written, '^("(?:[^"]|"")+"|[^".]+)\.', 1))
+            else list_contains(string_split(getvariable('search_path'), ','), own_row.schema_name) end),
+    error('42P01: relation "' || written || '" does not exist')) end;
 create or replace macro pg_internal.obj_description (of_relation) as
-    (select d.description from pg_internal.pg_description d where d.objoid = of_relation and d.objsubid = 0);
+    (select own_row.description from pg_internal.pg_description own_row
+    where own_row.objoid = of_relation and own_row.objsubid = 0);
 create or replace view pg_internal.pg_proc as
 select redshift_system.main.identifier_oid(f.schema_name || '.' || f.function_name || '()') as oid,
     f.function_name as proname, n.oid as pronamespace, 1 as proowner, 0 as prolang,

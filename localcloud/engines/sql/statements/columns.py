@@ -80,7 +80,6 @@ def _read_attribute(reader: TokenReader, column: ColumnDefinition) -> None:
         column.sortkey = True
     elif reader.accept("identity") or reader.accept("generated", "by", "default", "as", "identity"):
         column.identity = _identity(reader)
-        column.not_null = True
     elif reader.accept("default"):
         column.default = _default(reader)
     elif reader.accept("references"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -98,6 +99,8 @@ def _as_strings(column: Any, kind: WireType, zone: str) -> Any:
         return column.cast(pa.string())
     if kind is types.INTERVAL:
         return _by_value(column, _interval_text)
+    if kind is types.SMALLINTS:
+        return _by_value(column, lambda value: "{" + ",".join(map(str, value)) + "}")
     return _by_value(column, lambda value: json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":")))
 
 
@@ -173,6 +176,8 @@ def _binary(column: Any, kind: WireType) -> Encoded:
         return _pieces([None if v is None else _numeric(v) for v in column.to_pylist()], nulls)
     if kind.oid == types.VARBYTE.oid:
         return _pieces(column.to_pylist(), nulls)
+    if kind is types.SMALLINTS:
+        return _pieces([None if v is None else _smallints(v) for v in column.to_pylist()], nulls)
     return _string_buffers(_as_strings(column, kind, "UTC"))
 
 
@@ -181,6 +186,12 @@ def _pieces(values: list[bytes | None], nulls: Any) -> Encoded:
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return np.frombuffer(b"".join(value or b"" for value in values), dtype=np.uint8), offsets, nulls
+
+
+def _smallints(values: list[int]) -> bytes:
+    """PostgreSQL's binary array: dimensions, whether it holds nulls, the elements' type, size and first index."""
+    head = struct.pack("!iiiii", 1, 0, types.SMALLINT.oid, len(values), 1)
+    return head + b"".join(struct.pack("!ih", 2, value) for value in values)
 
 
 def _numeric(value: Decimal) -> bytes:
