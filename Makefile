@@ -60,7 +60,7 @@ acceptance: install ## Prove on whole machines what takes too long for `make tes
 bench: install ## Compare two ways of each costly step in one run: ratio and peak memory
 	@for benchmark in benchmarks/[a-z]*_*.py; do $(BIN)/python -m "benchmarks.$$(basename $$benchmark .py)" || exit 1; done
 
-conformance: install ## Run suites that others wrote against the local cloud: SUITE=dbt-redshift or amazon-provider
+conformance: install ## Run suites that others wrote against the local cloud: SUITE=dbt-redshift, great-expectations, amazon-provider
 	@$(BIN)/python -m conformance $(SUITE) --jobs $(JOBS)
 
 lint: .venv/.installed dbt_project/target/manifest.json ## Check style, types, imports, SQL and YAML

@@ -9,11 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from conformance import amazon_provider, dbt_redshift
+from conformance import amazon_provider, dbt_redshift, great_expectations
 from conformance.peers import KNOWN_FAILURES, Results, known_failures
 
 SUITES: dict[str, Callable[[list[str], int], Results]] = {
     dbt_redshift.NAME: dbt_redshift.run,
+    great_expectations.NAME: great_expectations.run,
     amazon_provider.NAME: amazon_provider.run,
 }
 

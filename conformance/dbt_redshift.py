@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import tempfile
@@ -12,7 +11,7 @@ import psycopg2
 from psycopg2 import sql
 
 from conformance.peers import CACHE, PLUGINS, Peer, Results, run_pytest
-from localcloud.base.cloud import Credentials, make_client
+from conformance.warehouse import REGION, make_workgroup
 from localcloud.servers.machine import Machine
 
 NAME = "dbt-redshift"
@@ -22,7 +21,7 @@ PEER = Peer(
     ("dbt-redshift==1.11.1", "dbt-core==1.11.16", "dbt-tests-adapter==1.20.0", "pytest==8.4.2", "pytest-xdist==3.8.0",
      "pytest-timeout==2.4.0", "freezegun==1.5.5"),
 )  # fmt: skip
-REGION, DATABASE, USER = "eu-central-1", "dbt", "root"
+DATABASE, USER = "dbt", "root"
 USERS = ("dbt_test_user_1", "dbt_test_user_2", "dbt_test_user_3")
 GROUP = "dbt_test_group_1"
 
@@ -50,16 +49,9 @@ def run(selected: list[str], jobs: int) -> Results:
 
 def _prepare(machine: Machine) -> dict[str, str]:
     """A workgroup with an admin, the users and the group of the tests; the tests' environment."""
-    root = Credentials(**json.loads((machine.state / "root.json").read_text()))
-    serverless = make_client("redshift-serverless", machine.addresses()["gateway"].url, REGION, root)
-    password = f"A1{secrets.token_hex(12)}"
-    serverless.create_namespace(
-        namespaceName="conformance", dbName=DATABASE, adminUsername=USER, adminUserPassword=password
-    )
-    made = serverless.create_workgroup(workgroupName="conformance", namespaceName="conformance")["workgroup"]
-    endpoint = made["endpoint"]
+    login = make_workgroup(machine, DATABASE, USER)
     connection = psycopg2.connect(
-        host=endpoint["address"], port=endpoint["port"], user=USER, password=password, dbname=DATABASE
+        host=login.host, port=login.port, user=login.user, password=login.password, dbname=login.database
     )
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -72,11 +64,11 @@ def _prepare(machine: Machine) -> dict[str, str]:
     connection.close()
     return {
         **os.environ,
-        "REDSHIFT_TEST_HOST": endpoint["address"],
-        "REDSHIFT_TEST_PORT": str(endpoint["port"]),
+        "REDSHIFT_TEST_HOST": login.host,
+        "REDSHIFT_TEST_PORT": str(login.port),
         "REDSHIFT_TEST_DBNAME": DATABASE,
         "REDSHIFT_TEST_USER": USER,
-        "REDSHIFT_TEST_PASS": password,
+        "REDSHIFT_TEST_PASS": login.password,
         "REDSHIFT_TEST_REGION": REGION,
         **{f"DBT_TEST_USER_{number}": user for number, user in enumerate(USERS, start=1)},
         "DBT_TEST_GROUP_1": GROUP,

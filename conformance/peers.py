@@ -20,11 +20,13 @@ KNOWN_FAILURES = Path(__file__).parent / "known_failures"
 
 @dataclass(frozen=True)
 class Peer:
-    """`distribution` is the sdist, as `name==version`; `requirements` are what its tests need, pinned."""
+    """`distribution` is the sdist, as `name==version`; `requirements` are what its tests need, pinned; of the files of
+    requirements in the sdist what else they need."""
 
     name: str
     distribution: str
     requirements: tuple[str, ...]
+    requirement_files: tuple[str, ...] = ()
 
     @property
     def environment(self) -> Path:
@@ -51,7 +53,8 @@ class Peer:
             found.rename(unpacked)
         if not self.python.exists():
             _run(UV, "venv", "--quiet", "--python", sys.executable, self.environment)
-            _run(UV, "pip", "install", "--quiet", "--python", self.python, *self.requirements)
+            files = [word for file in self.requirement_files for word in ("-r", unpacked / file)]
+            _run(UV, "pip", "install", "--quiet", "--python", self.python, *self.requirements, *files)
         return unpacked
 
 

@@ -128,6 +128,9 @@ _ALIASES = {
     "varbyte": "binary varying",
     "varbinary": "binary varying",
     "binary varying": "binary varying",
+    "geometry": "geometry",
+    "geography": "geography",
+    "hllsketch": "hllsketch",
 }
 
 _STORAGE = {
@@ -147,6 +150,10 @@ _STORAGE = {
     "interval": "INTERVAL",
     "super": "JSON",
     "binary varying": "BLOB",
+    # Columns may be of these; what they hold is kept as the text that it was given as, and nothing computes with it.
+    "geometry": "VARCHAR",
+    "geography": "VARCHAR",
+    "hllsketch": "VARCHAR",
 }
 
 

@@ -121,3 +121,13 @@ def test_a_relation_is_found_by_its_name_and_a_views_text_by_its_number(tables: 
 
 def test_the_current_schema_is_the_first_of_the_path_that_is_there(run: Run) -> None:
     assert run("select current_schema()") == [("public",)]
+
+
+def test_columns_of_types_that_nothing_computes_with_are_told_by_their_types(tables: Run) -> None:
+    tables("create table keys.places (id int, area geometry, place geography, visitors hllsketch)")
+    assert tables(
+        "select attname, format_type(atttypid, atttypmod) from pg_attribute "
+        "where attrelid = 'keys.places'::regclass::oid and attnum > 1 order by attnum"
+    ) == [("area", "geometry"), ("place", "geography"), ("visitors", "hllsketch")]
+    with pytest.raises(SqlError, match="st_area"):
+        tables("select st_area(area) from keys.places")

@@ -269,3 +269,20 @@ def test_inserts_are_in_the_query_history_under_the_name_of_now(connect: Any) ->
         )
         assert cursor.fetchall() == [("fresher", True)]
     connection.close()
+
+
+def test_parameters_come_with_the_connection_as_a_command_line(connect: Any) -> None:
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("create schema chosen; create table chosen.only_here as select 7 as a")
+    with (
+        connect(options="-c search_path=chosen --statement-timeout=60000") as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("select a from only_here")
+        assert cursor.fetchall() == [(7,)]
+        cursor.execute("show statement_timeout")
+        assert cursor.fetchall() == [("60000",)]
+    with pytest.raises(psycopg2.OperationalError, match="unrecognized configuration parameter"):
+        connect(options="-c no_such_thing=1")
+    with pytest.raises(psycopg2.OperationalError, match="invalid command-line argument"):
+        connect(options="-x")

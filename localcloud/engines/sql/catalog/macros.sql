@@ -50,7 +50,8 @@ create macro redshift_system.main.type_oid (declared) as case redshift_system.ma
     when 'double precision' then 701 when 'character' then 1042 when 'character varying' then 1043 when 'date' then 1082
     when 'time without time zone' then 1083 when 'timestamp without time zone' then 1114
     when 'timestamp with time zone' then 1184 when 'interval' then 1186 when 'time with time zone' then 1266
-    when 'numeric' then 1700 when 'super' then 4000 when 'binary varying' then 6551 else 25 end;
+    when 'numeric' then 1700 when 'super' then 4000 when 'binary varying' then 6551
+    when 'hllsketch' then 2935 when 'geometry' then 3000 when 'geography' then 3001 else 25 end;
 
 create macro redshift_system.main.type_modifier (declared) as case
     when declared like 'numeric%' then redshift_system.main.type_precision(declared) * 65536
@@ -67,7 +68,8 @@ create macro redshift_system.main.format_type (type_oid, modifier) as case type_
     when 1184 then 'timestamp with time zone' when 1186 then 'interval' when 1266 then 'time with time zone'
     when 1700 then 'numeric' || case when modifier > 4
         then '(' || ((modifier - 4) // 65536) || ',' || ((modifier - 4) % 65536) || ')' else '' end
-    when 4000 then 'super' when 6551 then 'binary varying' else '???' end;
+    when 4000 then 'super' when 6551 then 'binary varying' when 2935 then 'hllsketch' when 3000 then 'geometry'
+    when 3001 then 'geography' else '???' end;
 
 -- Clients ask format_encoding for the words; the numbers are ours.
 create macro redshift_system.main.encodings () as ['none', 'bytedict', 'delta', 'lzo', 'runlength', 'mostly8',

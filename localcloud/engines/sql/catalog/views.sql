@@ -107,7 +107,8 @@ select * from (values
     (16, 'bool', 1), (17, 'bytea', -1), (18, 'char', 1), (19, 'name', 128), (20, 'int8', 8), (21, 'int2', 2),
     (23, 'int4', 4), (25, 'text', -1), (26, 'oid', 4), (700, 'float4', 4), (701, 'float8', 8), (1042, 'bpchar', -1),
     (1043, 'varchar', -1), (1082, 'date', 4), (1083, 'time', 8), (1114, 'timestamp', 8), (1184, 'timestamptz', 8),
-    (1186, 'interval', 16), (1266, 'timetz', 12), (1700, 'numeric', -1), (4000, 'super', -1), (6551, 'varbyte', -1)
+    (1186, 'interval', 16), (1266, 'timetz', 12), (1700, 'numeric', -1), (4000, 'super', -1), (6551, 'varbyte', -1),
+    (2935, 'hllsketch', -1), (3000, 'geometry', -1), (3001, 'geography', -1)
 ) as types (oid, typname, typlen)
 cross join (select 11 as typnamespace, 1 as typowner, 'b' as typtype, true as typisdefined, ',' as typdelim,
     0 as typrelid, 0 as typelem, false as typnotnull, 0 as typbasetype, -1 as typtypmod) fixed;

@@ -105,7 +105,10 @@ class Connection:
         database = options.get("database") or user
         try:
             known = self._authenticate(user, database)
+            settings = messages.command_line_settings(options.get("options", ""))
             self._session = self._warehouse.open_session(known.name, database, options)
+            for name, value in settings:
+                self._session.settings.set(name, value)
         except SqlError as failure:
             self._send(messages.error(failure))
             self._out.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import BinaryIO
 
@@ -28,6 +29,24 @@ def error(failure: SqlError) -> bytes:
     fields = [("S", "ERROR"), ("C", failure.sqlstate), ("M", failure.message)]
     fields += [(code, text) for code, text in (("D", failure.detail), ("H", failure.hint)) if text]
     return message(b"E", b"".join(code.encode() + string(text) for code, text in fields) + b"\0")
+
+
+def command_line_settings(options: str) -> list[tuple[str, str]]:
+    """Parameters that a client gives as a server's command line: `-c name=value` and `--name=value`; a backslash keeps
+    a blank in a value (PostgreSQL: libpq, Parameter Key Words, options). Raises SqlError for anything else."""
+    words = [re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|\S)+", options)]
+    found = []
+    while words:
+        word = words.pop(0)
+        if word == "-c" and words:
+            word = "--" + words.pop(0)
+        elif word.startswith("-c"):
+            word = "--" + word[2:]
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not (word.startswith("--") and name and equals):
+            raise SqlError("42601", f"invalid command-line argument for server process: {word}")
+        found.append((name.replace("-", "_"), value))
+    return found
 
 
 def row_description(columns: list[Column], formats: list[int]) -> bytes:
