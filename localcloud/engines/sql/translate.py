@@ -170,6 +170,12 @@ def _table_function(table: Any, scope: Scope) -> None:
             alias.set("columns", columns)
         _replace_table(table, system)
         return
+    if name in ("current_database", "current_schema"):
+        value = exp.alias_(exp.Literal.string(scope.values[name]), name, quoted=True)
+        if not table.args.get("alias"):
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+        _replace_table(table, exp.Subquery(this=exp.select(value)))
+        return
     if name != "generate_series":
         raise SqlError("42883", f"function {name} does not exist as a relation")
     alias = table.args.get("alias")

@@ -92,6 +92,8 @@ create macro redshift_system.main.pg_get_userbyid (id) as
 create macro redshift_system.main.current_schemas (implicit) as case when implicit
     then ['pg_catalog', current_schema()] else [current_schema()] end;
 create macro redshift_system.main.pg_table_is_visible (relation_oid) as true;
+create macro redshift_system.main.pg_function_is_visible (function_oid) as true;
+create macro redshift_system.main.pg_type_is_visible (of_type) as true;
 create macro redshift_system.main.pg_encoding_to_char (e) as 'UTF8';
 create macro redshift_system.main.pg_get_expr (expression, relation_oid) as expression;
 create macro redshift_system.main.quote_ident (name) as case

@@ -52,6 +52,12 @@ from duckdb_columns() c
 join duckdb_tables() t on t.table_oid = c.table_oid and t.database_name = c.database_name and t.temporary
 where c.database_name = 'temp';
 
+-- What a macro calls its own rows must be no name that a caller may use: an argument is put in as it is written.
+create or replace macro pg_internal.ordinals (of_schema, of_relation, names) as (
+    select list(cast(own_row.ordinal as smallint) order by list_position(names, own_row.column_name))
+    from pg_internal.all_columns own_row
+    where own_row.schema_name = of_schema and own_row.relation_name = of_relation
+        and list_contains(names, own_row.column_name));
 create or replace view pg_internal.pg_namespace as
 select n.oid, n.schema_name as nspname, coalesce(u.usesysid, 1) as nspowner, cast(null as varchar) as nspacl
 from pg_internal.namespaces n left join redshift_system.main.users u on u.usename = n.owner
@@ -66,6 +72,12 @@ select * replace (
     redshift_system.main.identifier_oid(schema_name || '.mv_tbl__' || relation_name || '__0') as oid,
     'mv_tbl__' || relation_name || '__0' as relation_name, 'table' as kind, cast(null as varchar) as definition)
 from pg_internal.all_relations where kind = 'materialized';
+
+-- As PostgreSQL has it, a primary or unique key has an index, by which clients look for the key's columns.
+create or replace view pg_internal.key_indexes as
+select redshift_system.main.identifier_oid('index ' || schema_name || '.' || relation_name || '.' || constraint_name)
+    as oid, *
+from pg_internal.constraints where kind in ('p', 'u');
 
 create or replace view pg_internal.pg_class as
 select
@@ -82,7 +94,13 @@ select
         group by grantee) p) as varchar) as relacl,
     cast(case lower(r.diststyle) when 'key' then 1 when 'all' then 8 when 'auto' then 9 else 0 end as smallint)
         as reldiststyle
-from pg_internal.visible_and_stored r left join redshift_system.main.users u on u.usename = r.owner;
+from pg_internal.visible_and_stored r left join redshift_system.main.users u on u.usename = r.owner
+union all
+select k.oid, k.constraint_name, r.schema_oid, 0, coalesce(u.usesysid, 1), 403, 0, 0, 0, 0, 0, false, false, 'i',
+    cast(len(k.column_names) as smallint), false, null, 0
+from pg_internal.key_indexes k
+join pg_internal.all_relations r on r.schema_name = k.schema_name and r.relation_name = k.relation_name
+left join redshift_system.main.users u on u.usename = r.owner;
 
 create or replace view pg_internal.pg_attribute as
 select
@@ -100,7 +118,16 @@ cross join lateral (
     union all
     select redshift_system.main.identifier_oid(c.schema_name || '.mv_tbl__' || c.relation_name || '__0')
     where r.kind = 'materialized'
-) s;
+) s
+union all
+select k.oid, k.column_name, redshift_system.main.type_oid(c.declared_type), -1, cast(-1 as smallint),
+    cast(k.place as smallint), 0, redshift_system.main.type_modifier(c.declared_type), false, false, false, false, 0, 0
+from (
+    select *, unnest(column_names) as column_name, unnest(range(1, len(column_names) + 1)) as place
+    from pg_internal.key_indexes
+) k
+join pg_internal.all_columns c on c.schema_name = k.schema_name and c.relation_name = k.relation_name
+    and c.column_name = k.column_name;
 
 create or replace view pg_internal.pg_type as
 select * from (values
@@ -156,17 +183,14 @@ union all
 select c.relation_oid, 1259, c.ordinal, c.comment from pg_internal.all_columns c where c.comment is not null;
 
 create or replace view pg_internal.pg_index as
-select 0 as indexrelid, 0 as indrelid, '' as indkey, cast(0 as smallint) as indnatts, false as indisunique,
-    false as indisprimary, false as indisclustered, cast(null as varchar) as indexprs, cast(null as varchar) as indpred
-where false;
+select k.oid as indexrelid, r.oid as indrelid,
+    array_to_string(pg_internal.ordinals(k.schema_name, k.relation_name, k.column_names), ' ') as indkey,
+    cast(len(k.column_names) as smallint) as indnatts, true as indisunique, k.kind = 'p' as indisprimary,
+    false as indisclustered, cast(null as varchar) as indexprs, cast(null as varchar) as indpred
+from pg_internal.key_indexes k
+join pg_internal.all_relations r on r.schema_name = k.schema_name and r.relation_name = k.relation_name;
 create or replace view pg_internal.pg_indexes as
 select '' as schemaname, '' as tablename, '' as indexname, '' as tablespace, '' as indexdef where false;
--- What a macro calls its own rows must be no name that a caller may use: an argument is put in as it is written.
-create or replace macro pg_internal.ordinals (of_schema, of_relation, names) as (
-    select list(cast(own_row.ordinal as smallint) order by list_position(names, own_row.column_name))
-    from pg_internal.all_columns own_row
-    where own_row.schema_name = of_schema and own_row.relation_name = of_relation
-        and list_contains(names, own_row.column_name));
 create or replace macro pg_internal.listed (names) as
     '(' || array_to_string(list_transform(names, lambda n: redshift_system.main.quote_ident(n)), ', ') || ')';
 create or replace view pg_internal.pg_constraint as
@@ -227,7 +251,8 @@ select redshift_system.main.identifier_oid(f.schema_name || '.' || f.function_na
         as proargtypes,
     f.definition as prosrc, left(f.volatility, 1) as provolatile, f.argument_types as proargtypenames
 from pg_internal.functions f join pg_internal.namespaces n on n.schema_name = f.schema_name;
-create or replace view pg_internal.pg_proc_info as select oid as prooid, * exclude (oid) from pg_internal.pg_proc;
+create or replace view pg_internal.pg_proc_info as
+select oid as prooid, * exclude (oid), 'f' as prokind from pg_internal.pg_proc;
 create or replace view pg_internal.pg_language as
 select 14 as oid, 'sql' as lanname, true as lanpltrusted;
 create or replace view pg_internal.pg_rewrite as

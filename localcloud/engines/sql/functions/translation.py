@@ -172,11 +172,8 @@ _MACROS = frozenset(
         "next_day",
         "concat",
         "initcap",
-        "left",
-        "right",
         "lpad",
         "rpad",
-        "split_part",
         "regexp_count",
         "regexp_instr",
         "is_valid_json",
@@ -196,6 +193,8 @@ _MACROS = frozenset(
         "pg_get_userbyid",
         "pg_get_expr",
         "pg_table_is_visible",
+        "pg_function_is_visible",
+        "pg_type_is_visible",
         "array_to_string",
         "quote_ident",
         "pg_encoding_to_char",
@@ -408,6 +407,18 @@ def _substring(a: list[Any]) -> Any:
     return macro("substring", *a)
 
 
+def _of_length(name: str, least: int) -> Rule:
+    """A function whose last argument is a length or a place of at least `least`; the macro refuses a smaller one."""
+
+    def rule(a: list[Any]) -> Any:
+        if a and isinstance(a[-1], exp.Literal) and a[-1].is_int and int(a[-1].name) >= least:
+            # What may fail has side effects to DuckDB, and then no alias may stand for it.
+            return call(name, exp.Cast(this=a[0], to=exp.DataType.build("VARCHAR")), *a[1:])
+        return macro(name, *a)
+
+    return rule
+
+
 def _date(a: list[Any]) -> Any:
     _count("date", a, 1, 1)
     return exp.Cast(this=a[0], to=exp.DataType.build("DATE"))
@@ -444,6 +455,9 @@ _RULES: dict[str, Rule] = {
     "substring": _substring,
     "substr": _substring,
     "date": _date,
+    "left": _of_length("left", 0),
+    "right": _of_length("right", 0),
+    "split_part": _of_length("split_part", 1),
 }
 
 

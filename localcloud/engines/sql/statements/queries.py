@@ -57,6 +57,7 @@ def plan_explain(session: Session, reader: TokenReader, arguments: list[Any]) ->
 def plan_insert(session: Session, reader: TokenReader, arguments: list[Any]) -> Plan:
     """INSERT INTO ... VALUES or a query, with declared lengths held."""
     tree = translated(session, reader.sql, arguments)
+    _name_the_first_columns(session, tree)
     hold_lengths(session, tree)
     _read_datetimes(session, tree)
     return _changing(session, "INSERT", tree)
@@ -100,6 +101,21 @@ def plan_truncate(session: Session, reader: TokenReader, arguments: list[Any]) -
             session.begin()
 
     return Plan("TRUNCATE", action=action)
+
+
+def _name_the_first_columns(session: Session, tree: Any) -> None:
+    """Values fewer than the table's columns are for its first columns; the others get their defaults."""
+    source = tree.expression
+    if isinstance(tree.this, exp.Schema) or not isinstance(source, exp.Values | exp.Select):
+        return
+    rows = source.expressions if isinstance(source, exp.Values) else [exp.Tuple(expressions=source.expressions)]
+    given = rows[0].expressions if rows and isinstance(rows[0], exp.Tuple) else rows[:1]
+    if any(value.is_star for value in given):
+        return
+    names = [name for name, _ in all_columns(session, tree.this)]
+    if len(given) < len(names):
+        columns = [exp.to_identifier(name, quoted=True) for name in names[: len(given)]]
+        tree.set("this", exp.Schema(this=tree.this, expressions=columns))
 
 
 def hold_lengths(session: Session, tree: Any) -> None:

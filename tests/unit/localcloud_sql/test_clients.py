@@ -1,4 +1,4 @@
-"""Keys of tables as clients find them in the catalog: SQLAlchemy, JDBC and dbt read them so."""
+"""The catalog as clients read it, and what their statements count on: SQLAlchemy, Redshift's own drivers, dbt."""
 
 from __future__ import annotations
 
@@ -131,3 +131,36 @@ def test_columns_of_types_that_nothing_computes_with_are_told_by_their_types(tab
     ) == [("area", "geometry"), ("place", "geography"), ("visitors", "hllsketch")]
     with pytest.raises(SqlError, match="st_area"):
         tables("select st_area(area) from keys.places")
+
+
+def test_a_key_has_an_index_that_clients_look_for(tables: Run) -> None:
+    assert tables(
+        "select t.relname as of_table, i.relname as name, a.attname, a.attnum, x.indkey, x.indisprimary from pg_index x "
+        "join pg_class t on t.oid = x.indrelid join pg_class i on i.oid = x.indexrelid and i.relkind = 'i' "
+        "join pg_attribute a on a.attrelid = i.oid join pg_namespace n on n.oid = t.relnamespace "
+        "where n.nspname = 'keys' and t.relname = 'person' order by 2, 4"
+    ) == [
+        ("person", "one_name", "the name", 1, "2 3", False),
+        ("person", "one_name", "country", 2, "2 3", False),
+        ("person", "person_pkey", "id", 1, "1", True),
+    ]
+
+
+def test_fewer_values_than_columns_are_for_the_first_ones(tables: Run) -> None:
+    tables("create table keys.defaults (a int, b int default 5, c varchar(3))")
+    tables("insert into keys.defaults values (1), (2); insert into keys.defaults select 3, 4")
+    assert tables("select * from keys.defaults order by a") == [(1, 5, None), (2, 5, None), (3, 4, None)]
+    with pytest.raises(SqlError):
+        tables("insert into keys.defaults values (1, 2, 'abc', 4)")
+
+
+def test_a_name_may_stand_for_a_part_of_a_text_in_the_same_select(run: Run) -> None:
+    assert run("select left('abc', 2) as a, a || right('xyz', 1) as b, split_part(b, 'b', 1) as c") == [
+        ("ab", "abz", "a")
+    ]
+    with pytest.raises(SqlError, match="LEFT takes a length"):
+        run("select left('abc', -1)")
+
+
+def test_the_current_database_is_a_relation_too(run: Run) -> None:
+    assert run("select current_database as name from current_database()") == [("dev",)]
