@@ -136,7 +136,8 @@ def test_columns_of_types_that_nothing_computes_with_are_told_by_their_types(tab
 def test_a_key_has_an_index_that_clients_look_for(tables: Run) -> None:
     assert tables(
         "select t.relname as of_table, i.relname as name, a.attname, a.attnum, x.indkey, x.indisprimary "
-        "from pg_index x join pg_class t on t.oid = x.indrelid join pg_class i on i.oid = x.indexrelid and i.relkind = 'i' "
+        "from pg_index x join pg_class t on t.oid = x.indrelid "
+        "join pg_class i on i.oid = x.indexrelid and i.relkind = 'i' "
         "join pg_attribute a on a.attrelid = i.oid join pg_namespace n on n.oid = t.relnamespace "
         "where n.nspname = 'keys' and t.relname = 'person' order by 2, 4"
     ) == [
