@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from sqlalchemy.engine import URL
 
 from cdap.errors import CdapError, ConfigurationError
 from cdap.parameters import WarehouseParameters
+from cdap.quality.docs import SITE
 from cdap.quality.suites import Suite
 from cdap.warehouse import Login
 
@@ -29,6 +31,7 @@ ROWS_NAMED = 20
 # What GX puts into a result that holds values of rows.
 VALUES = ("partial_unexpected_list", "partial_unexpected_counts", "unexpected_list", "unexpected_rows", "details")
 CONNECTION = "CDAP_WAREHOUSE_URL"
+_TELLS_GX = re.compile(r"<img[^>]*great-expectations-web-assets[^>]*>|background: *url\('[^']*web-assets[^']*'\)[^;]*;")
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class _Run:
         )
 
         self._gx = gx
+        self._folder = folder
         self._context = gx.get_context(
             project_config=DataContextConfig(
                 store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(folder)),
@@ -169,6 +173,10 @@ class _Run:
 
     def build_docs(self) -> None:
         self._context.build_data_docs()
+        # The logo's address tells GX who looks at which context's pages, and when; the call to subscribe is its own.
+        for page in (self._folder / SITE).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            page.write_text(_TELLS_GX.sub("", text), encoding="utf-8")
 
     def _expected(self, suite: Suite) -> Any:
         built = self._gx.ExpectationSuite(name=suite.name)

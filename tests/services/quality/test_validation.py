@@ -183,6 +183,7 @@ def test_data_docs_go_to_s3_and_keep_the_last_runs(checked: Checked, gateway: Ru
         store.publish(folder)
     first = store.download(tmp_path / "site")
     index = first.read_text(encoding="utf-8")
+    assert not any("web-assets" in page.read_text(encoding="utf-8") for page in first.parent.rglob("*.html"))
     # The newest runs are on the first page; what an earlier run wrote stays until the bucket's lifecycle takes it.
     shown = {number for number in range(RUNS_SHOWN + 2) if f"manual__{number}/" in index}
     assert shown == set(range(2, RUNS_SHOWN + 2))
