@@ -37,6 +37,9 @@ def resolve(
     model: Annotated[Path | None, typer.Option(help="A model; trained on the records when not given.")] = None,
     save_model: Annotated[Path | None, typer.Option(help="Where to keep the model that was used.")] = None,
     previous: Annotated[Path | None, typer.Option(help="What an earlier run wrote: its customer ids stay.")] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Pairs of records that a person decided on: columns a, b, decision.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -50,10 +53,11 @@ def resolve(
 
     settled = load_linkage_config(config)
     before = files.read_clusters(previous) if previous else {}
+    decided = files.read_decisions(decisions) if decisions else []
     console = Console(stderr=True)
     with console.status("reading") as status:
         result = resolve_records(
-            records, settled, model=model, previous=before, threads=threads, progress=status.update
+            records, settled, model=model, previous=before, decisions=decided, threads=threads, progress=status.update
         )
     files.write_assignments(out, result.assignments)
     if save_model:

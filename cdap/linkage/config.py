@@ -69,11 +69,25 @@ class Roles(_Strict):
 
 
 class LinkageConfig(_Strict):
-    """A table of persons: the column of its unique id, of its source if it has one, and the roles of the others."""
+    """A table of persons: the column of its unique id, of its source if it has one, and the roles of the others.
+
+    `exclusive` are columns among `ids` that two records of one person never differ in, `unique_sources` values of
+    `source` that hold each person once.
+    """
 
     unique_id: str
     source: str | None = None
     fields: Roles
+    exclusive: tuple[str, ...] = ()
+    unique_sources: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _constraints_on_what_is_there(self) -> LinkageConfig:
+        if unknown := [name for name in self.exclusive if name not in self.fields.ids]:
+            raise ValueError(f"`exclusive` names {', '.join(unknown)}, which `ids` of the fields does not")
+        if self.unique_sources and self.source is None:
+            raise ValueError("`unique_sources` needs `source`, the column that they are values of")
+        return self
 
     def columns(self) -> list[str]:
         """Every column that is named."""

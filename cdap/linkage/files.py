@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from cdap.errors import CdapError
 from cdap.identity.evaluation import Truth
+from cdap.linkage.constraints import Decision
 from cdap.linkage.resolve import Assignment
 
 COLUMNS = tuple(field.name for field in fields(Assignment))
@@ -37,6 +38,21 @@ def write_assignments(file: Path, assignments: Iterable[Assignment]) -> None:
 def read_clusters(file: Path) -> dict[str, str]:
     """Customer id by unique id. Raises CdapError for a file without the two columns."""
     return {row["unique_id"]: row["customer_id"] for row in _rows(file, ("unique_id", "customer_id"))}
+
+
+def read_decisions(file: Path) -> list[Decision]:
+    """Decisions, one a line: the columns `a` and `b` hold ids of records, `decision` is link or unlink.
+
+    Raises CdapError for a file without these columns, or with another decision.
+    """
+    found = []
+    for number, row in enumerate(_rows(file, ("a", "b", "decision")), start=1):
+        if row["decision"] not in ("link", "unlink"):
+            raise CdapError(
+                f"Reading {file}", f"decision {number} is {row['decision']!r}", "A decision is `link` or `unlink`"
+            )
+        found.append(Decision(row["a"], row["b"], row["decision"]))
+    return found
 
 
 def read_truth(file: Path) -> Truth:

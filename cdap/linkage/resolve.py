@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from cdap.errors import CdapError
-from cdap.linkage.clusters import Clusters, Indices, Scored, components, link
+from cdap.linkage.clusters import Clusters, Scored, link
 from cdap.linkage.compare import codes_of, compare
 from cdap.linkage.config import LinkageConfig
+from cdap.linkage.constraints import Decision, Indices, components, constraints_of
 from cdap.linkage.fields import EQUAL, kind_of
 from cdap.linkage.keys import candidate_pairs, keys
 from cdap.linkage.model import HIGHEST, LOWEST, Model
@@ -54,13 +55,15 @@ def resolve(
     *,
     model: Path | None = None,
     previous: Mapping[str, str] | None = None,
+    decisions: Iterable[Decision] = (),
     threads: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Resolution:
     """Resolves the records of a CSV or Parquet file.
 
     `model` is a file of a model; without one a model is trained on the records. `previous` are customer ids by unique
-    id of an earlier run: a customer keeps its id as long as most of its records stay together.
+    id of an earlier run: a customer keeps its id as long as most of its records stay together. `decisions` hold
+    whatever the model says; one on a record that is a copy of many is one on all of them.
 
     Raises RecordsError and ModelError for files that cannot be used, CdapError when nothing can be compared.
     """
@@ -72,6 +75,8 @@ def resolve(
         with timed("prepare"):
             prepared = prepare(db, config, records)
         fields, count = prepared.fields, prepared.records
+        uids = [str(uid) for (uid,) in db.execute("select uid from r order by i").fetchall()]
+        copies = [(str(uid), int(first)) for uid, first in db.execute("select uid, i from copies").fetchall()]
         if not fields and count > 1:
             raise CdapError(
                 f"Resolving {records}",
@@ -89,9 +94,9 @@ def resolve(
         with timed("score"):
             scored, households = _scored(db, fitted, "codes")
         with timed("link"):
-            clusters = link(count, scored, _scorer(db, fitted))
-        uids = [str(uid) for (uid,) in db.execute("select uid from r order by i").fetchall()]
-        copies = [(str(uid), int(first)) for uid, first in db.execute("select uid, i from copies").fetchall()]
+            places = {uid: place for place, uid in enumerate(uids)} | dict(copies)
+            constraints = constraints_of(db, config, decisions, places, count)
+            clusters = link(count, scored, _scorer(db, fitted), constraints)
     uids, clusters = _with_copies(uids, clusters, copies)
     customers = _customers(uids, clusters, previous or {})
     homes = _households(uids, clusters.cluster, households)

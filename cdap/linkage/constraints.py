@@ -1,0 +1,145 @@
+"""What holds whatever the scores say: identifiers of one person, sources that hold each person once, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from cdap.errors import CdapError
+from cdap.linkage.config import LinkageConfig
+
+Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+def _none() -> Indices:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided of two records, by their ids: `link`, they are one person, or `unlink`, they are two."""
+
+    a: str
+    b: str
+    decision: str
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Of records by place. `exclusive`: values by record, -1 for none; two of different values are two persons.
+    `once`: the same; two of the same value are two persons. `together` and `apart`: pairs that are one, or two."""
+
+    exclusive: tuple[Indices, ...] = ()
+    once: tuple[Indices, ...] = ()
+    together: tuple[Indices, Indices] = field(default_factory=lambda: (_none(), _none()))
+    apart: tuple[Indices, Indices] = field(default_factory=lambda: (_none(), _none()))
+
+    @property
+    def hold_nothing(self) -> bool:
+        """Whether scores decide everything."""
+        return not (self.exclusive or self.once or len(self.together[0]) or len(self.apart[0]))
+
+    def forbidden(self, records: Indices) -> Flags:
+        """Which of the records, k of them, may not be of one customer with which: k x k, symmetric."""
+        size = len(records)
+        found = np.zeros((size, size), bool)
+        for values in self.exclusive:
+            of = values[records]
+            found |= (of[:, None] != of[None, :]) & (of[:, None] >= 0) & (of[None, :] >= 0)
+        for values in self.once:
+            of = values[records]
+            found |= (of[:, None] == of[None, :]) & (of[:, None] >= 0)
+        np.fill_diagonal(found, False)
+        for a, b in _within(self.apart, records):
+            found[a, b] = found[b, a] = True
+        for a, b in _within(self.together, records):
+            # Somebody looked at the two and knew better than an identifier.
+            found[a, b] = found[b, a] = False
+        return found
+
+    def joined(self, records: Indices) -> list[tuple[int, int]]:
+        """Pairs of the records, by their place among them, that are one person."""
+        return _within(self.together, records)
+
+
+def _within(pairs: tuple[Indices, Indices], records: Indices) -> list[tuple[int, int]]:
+    if not len(pairs[0]):
+        return []
+    place = {int(record): at for at, record in enumerate(records)}
+    return [
+        (place[a], place[b])
+        for a, b in zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)
+        if a in place and b in place
+    ]
+
+
+def constraints_of(
+    db: duckdb.DuckDBPyConnection,
+    config: LinkageConfig,
+    decisions: Iterable[Decision],
+    places: Mapping[str, int],
+    records: int,
+) -> Constraints:
+    """The constraints of the prepared records: table `r`, and `places` of their ids among its `records`.
+
+    Raises CdapError for decisions that contradict one another.
+    """
+    exclusive = [f'"id_{config.fields.ids.index(name)}"' for name in config.exclusive]
+    there = {row[0] for row in db.execute("select column_name from (describe r)").fetchall()}
+    kept = [name for name in exclusive if name.strip('"') in there]
+    once = (_codes(db, _of_unique_sources(config)),) if config.unique_sources else ()
+    # A decision on a record that is gone is kept by who made it, and means nothing here.
+    decided = [decision for decision in decisions if decision.a in places and decision.b in places]
+    links = [decision for decision in decided if decision.decision == "link"]
+    unlinks = [decision for decision in decided if decision.decision == "unlink"]
+    together, apart = _places(links, places), _places(unlinks, places)
+    _refuse_contradictions(unlinks, together, apart, records)
+    return Constraints(tuple(_codes(db, name) for name in kept), once, together, apart)
+
+
+def _of_unique_sources(config: LinkageConfig) -> str:
+    listed = ", ".join("'" + source.replace("'", "''") + "'" for source in config.unique_sources)
+    return f"case when source in ({listed}) then source end"
+
+
+def _codes(db: duckdb.DuckDBPyConnection, expression: str) -> Indices:
+    """A number for each distinct value, -1 for null, in the records' order."""
+    found = db.execute(
+        "select dense_rank() over (order by v nulls last) - 1 as n, v is null as none "  # noqa: S608
+        f"from (select {expression} as v, i from r) order by i"
+    ).fetchnumpy()
+    return np.where(found["none"], -1, found["n"]).astype(np.int64)
+
+
+def _places(decisions: Sequence[Decision], places: Mapping[str, int]) -> tuple[Indices, Indices]:
+    return (
+        np.array([places[decision.a] for decision in decisions], np.int64),
+        np.array([places[decision.b] for decision in decisions], np.int64),
+    )
+
+
+def _refuse_contradictions(
+    unlinks: Sequence[Decision], together: tuple[Indices, Indices], apart: tuple[Indices, Indices], records: int
+) -> None:
+    of = components(records, *together)
+    against = of[apart[0]] == of[apart[1]]
+    if against.any():
+        broken = unlinks[int(np.argmax(against))]
+        raise CdapError(
+            "Reading the decisions",
+            f"{broken.a} and {broken.b} are told apart, and yet links join them, maybe by way of other records",
+            "Take one of these decisions back",
+        )
+
+
+def components(records: int, a: Indices, b: Indices) -> Indices:
+    """The component of each record."""
+    edges = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(records, records)).tocsr()
+    return np.asarray(connected_components(edges, directed=False)[1], np.int64)
