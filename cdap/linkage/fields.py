@@ -68,12 +68,13 @@ KINDS: dict[str, Kind] = {
     "middle": Kind(
         ("least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]", f"{LIKENESS} >= 0.88"), (0.25, 0.02, 0.10), 0.05
     ),
-    # Eight digits, year first. One edit, or day and month changed round; then two of the three parts.
+    # Eight digits, year first. One edit, or day and month changed round; then two of the three parts, or the year where
+    # no more is known of one of them.
     "dob": Kind(
         (
             f"{ONE_EDIT} or ({{a}}[1:4] = {{b}}[1:4] and {{a}}[5:6] = {{b}}[7:8] and {{a}}[7:8] = {{b}}[5:6])",
             f"{TWO_EDITS} or (({{a}}[1:4] = {{b}}[1:4])::int + ({{a}}[5:6] = {{b}}[5:6])::int "
-            "+ ({a}[7:8] = {b}[7:8])::int) = 2",
+            "+ ({a}[7:8] = {b}[7:8])::int) = 2 or (least(length({a}), length({b})) < 8 and {a}[1:4] = {b}[1:4])",
         ),
         (0.05, 0.02, 0.02),
         0.03,

@@ -21,6 +21,7 @@ RECORDS_OF_JUNK_DATE, TIMES_OF_JUNK_DATE = 30, 10
 MOST_ALIKE = 20
 # A field that has one value nearly everywhere tells nobody from another.
 CONSTANT = 0.8
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
 class RecordsError(CdapError):
@@ -164,6 +165,46 @@ def _email(expression: str) -> str:
     )
 
 
+def _date(expression: str, order: str) -> str:
+    """Digits, year first: all eight, or of what is known the year or the year and the month; null without a digit.
+
+    Parts may be apart by anything and without leading zeros; a year of four digits in front is one in any order, and a
+    month by its English name is one anywhere.
+    """
+    named = f"list_position({_MONTHS!r}, regexp_extract(lower({expression}), '({'|'.join(_MONTHS)})'))"
+    of_four = f"nullif(regexp_extract({expression}, '[0-9]{{4}}'), '')"
+    of_two = f"nullif(regexp_extract({expression}, '(?:^|[^0-9])([0-9]{{1,2}})(?:[^0-9]|$)', 1), '')"
+    parts = f"regexp_extract_all({expression}, '[0-9]+')"
+    day, month, year = (f"{parts}[{order.index(part) + 1}]" for part in "dmy")
+    digits = f"nullif(regexp_replace({expression}, '[^0-9]', '', 'g'), '')"
+    together = {
+        "ymd": f"{digits}[1:8]",
+        "dmy": f"{digits}[5:8] || {digits}[3:4] || {digits}[1:2]",
+        "mdy": f"{digits}[5:8] || {digits}[1:2] || {digits}[3:4]",
+    }[order]
+    # Nobody is born in the future: of two digits the century is the one that has been.
+    full_year = (
+        f"case when length({year}) > 2 then lpad({year}, 4, '0') "
+        f"when cast({year} as int) > year(current_date) % 100 then '19' || lpad({year}, 2, '0') "
+        f"else '20' || lpad({year}, 2, '0') end"
+    )
+    return (
+        f"case when {named} is not null "
+        f"then {of_four} || lpad(cast({named} as varchar), 2, '0') || coalesce(lpad({of_two}, 2, '0'), '') "
+        # Eight digits are a date wherever a slip has put what stands between them.
+        f"when length({digits}) = 8 then case when length({parts}[1]) = 4 then {digits} else {together} end "
+        f"when len({parts}) >= 3 and length({parts}[1]) = 4 "
+        f"then {parts}[1] || lpad({parts}[2], 2, '0') || lpad({parts}[3], 2, '0') "
+        f"when len({parts}) >= 3 and length({year}) <= 4 "
+        f"then ({full_year}) || lpad({month}, 2, '0') || lpad({day}, 2, '0') "
+        f"when len({parts}) = 2 and length({digits}) <= 6 and length({parts}[1]) = 4 "
+        f"then {parts}[1] || lpad({parts}[2], 2, '0') "
+        f"when len({parts}) = 2 and length({digits}) <= 6 and length({parts}[2]) = 4 "
+        f"then {parts}[2] || lpad({parts}[1], 2, '0') "
+        f"when length({digits}) <= 6 then {digits} else {together} end"
+    )
+
+
 def _words(expression: str) -> str:
     """Lower case Latin letters and digits, words apart; null when nothing is left."""
     return (
@@ -193,18 +234,13 @@ def _fields(config: LinkageConfig) -> Iterator[tuple[str, str]]:
     if roles.birth_date:
         date = roles.birth_date
         if date.column is None:
-            parts = [(date.year or "", 4), (date.month or "", 2), (date.day or "", 2)]
-            yield "dob", " || ".join(f"lpad(regexp_extract({_text(name)}, '[0-9]+'), {n}, '0')" for name, n in parts)
-        else:
-            digits = f"nullif(regexp_replace({_text(date.column)}, '[^0-9]', '', 'g'), '')"
-            yield (
-                "dob",
-                {
-                    "ymd": f"{digits}[1:8]",
-                    "dmy": f"{digits}[5:8] || {digits}[3:4] || {digits}[1:2]",
-                    "mdy": f"{digits}[5:8] || {digits}[1:2] || {digits}[3:4]",
-                }[date.order],
+            year, month, day = (
+                f"lpad(nullif(regexp_extract({_text(name or '')}, '[0-9]+'), ''), {digits}, '0')"
+                for name, digits in ((date.year, 4), (date.month, 2), (date.day, 2))
             )
+            yield "dob", f"{year} || coalesce({month} || coalesce({day}, ''), '')"
+        else:
+            yield "dob", _date(_text(date.column), date.order)
     if roles.birth_year:
         yield "year", f"nullif(regexp_extract({_text(roles.birth_year)}, '[0-9]{{4}}'), '')"
     if roles.email:
