@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +13,21 @@ import pytest
 from cdap.config import load_sources
 from cdap.settings import settings
 from demo.machine import Machine
+from tests.end_to_end.rest import wait_for
 from tests.end_to_end.world import World
 
 Name = tuple[str, str]
 
 
 def events(machine: Machine) -> list[dict[str, Any]]:
-    return [json.loads(file.read_text(encoding="utf-8")) for file in machine.lineage.iterdir()]
+    def read(file: Path) -> dict[str, Any] | None:
+        try:
+            event: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except json.JSONDecodeError:  # it is being written
+            return None
+        return event
+
+    return [wait_for(f"{file} to be whole", partial(read, file), seconds=10) for file in machine.lineage.iterdir()]
 
 
 def upstream(machine: Machine, end: Name) -> set[Name]:
