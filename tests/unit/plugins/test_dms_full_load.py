@@ -56,7 +56,7 @@ class PlayedTask:
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     figures: list[dict[str, Any]] = []
-    names = SimpleNamespace(dms_task_arn=lambda source: f"arn:{source}")
+    names = SimpleNamespace(dms_task_arn=lambda source: f"arn:{source}", lake_bucket="lake")
     monkeypatch.setattr(dms, "parameters", lambda: names)
 
     class NoWarehouse:
@@ -95,6 +95,16 @@ def test_modifies_starts_waits_and_returns_what_dms_counted(recorded: list[dict[
     assert result["rows"] == dict.fromkeys(SHOP.tables, 7)
     assert result["load"]["last_day"] == "2026-03-01"
     assert recorded[0]["rows_out"] == 7 * len(SHOP.tables) and recorded[0]["engine_seconds"] == 1.5
+
+
+def test_openlineage_is_told_what_was_read_and_how_many_rows_were_written(recorded: list[dict[str, Any]]) -> None:
+    made = operator(PlayedTask({"Status": "ready"}, {"Status": "ready"}, {"Status": "ready"}, DONE))
+    made.execute(context())
+    lineage = made.get_openlineage_facets_on_complete(None)
+    assert {(read.namespace, read.name) for read in lineage.inputs} == {("dms://shop", name) for name in SHOP.tables}
+    written = {each.name: each.outputFacets["outputStatistics"].rowCount for each in lineage.outputs}
+    assert written == {f"raw/shop/{name}": 7 for name in SHOP.tables}
+    assert {each.namespace for each in lineage.outputs} == {"s3://lake"}
 
 
 def test_a_task_that_has_run_before_is_reloaded_into_another_folder(recorded: list[dict[str, Any]]) -> None:
