@@ -380,7 +380,7 @@ def datetime_text(text: str, name: str) -> str:
         month, day, year = found.groups()
         return f"{year}-{month:0>2}-{day:0>2}{bare[found.end() :]}"
     if name == "TIMESTAMP" and (found := _WITH_OFFSET.fullmatch(bare)):
-        return found[1]
+        return found[1].replace("t", " ")
     return text
 
 

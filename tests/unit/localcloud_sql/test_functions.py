@@ -163,3 +163,5 @@ def test_dates_are_read_as_redshift_reads_them(run: Run) -> None:
     at, day = datetime(2023, 9, 1, 4, 5), date(2023, 9, 1)
     assert run("select e, d from public.dated") == [(at, day), (at, day)]
     assert run("select timestamp '2023-09-01 04:05:00-0', cast('09/01/2023' as date) as d") == [(at, day)]
+    with_t = run("select cast('2023-09-01T04:05:00+00:00' as timestamp) as a, timestamp '2023-09-01T04:05Z' as b")
+    assert with_t == [(at, at)]
