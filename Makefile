@@ -54,7 +54,7 @@ test: install ## Run all tests; JOBS=2 groups of them side by side
 	@# In the order of collection: the end-to-end tests mostly wait, so they begin first.
 	@$(BIN)/pytest -n $(JOBS)
 
-acceptance: install ## Prove on whole machines what takes too long for `make test`: sources added later, damaged records
+acceptance: install ## Prove on whole machines what takes too long for `make test`: sources added later, damaged records, kills
 	@$(BIN)/pytest tests/acceptance --timeout 7200
 
 bench: install ## Compare two ways of each costly step in one run: ratio and peak memory

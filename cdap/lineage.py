@@ -6,7 +6,7 @@ nowhere else. dbt's own events name warehouse tables in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from cdap.config import Source
@@ -15,12 +15,12 @@ from cdap.parameters import Parameters
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset by namespace and name; `rows` are those that this run wrote; `kept_at` is where a table's files are."""
+    """A dataset by namespace and name; `rows` are those that this run wrote; `files` are where a table is kept."""
 
     namespace: str
     name: str
     rows: int | None = None
-    kept_at: str | None = None
+    files: Dataset | None = None
 
 
 def source_table(source: Source, table: str) -> Dataset:
@@ -41,7 +41,7 @@ def quarantine(names: Parameters, source: Source, table: str, rows: int | None =
 def lake_table(names: Parameters, source: Source, table: str, rows: int | None = None) -> Dataset:
     """A table's checked records: in the lake, and a table of the external schema to the warehouse."""
     external = warehouse_table(names, f"lake.{source.lake_table(table)}", rows)
-    return Dataset(external.namespace, external.name, rows, f"s3://{names.lake_bucket}/clean/{source.name}/{table}")
+    return replace(external, files=Dataset(f"s3://{names.lake_bucket}", f"clean/{source.name}/{table}"))
 
 
 def warehouse_table(names: Parameters, table: str, rows: int | None = None) -> Dataset:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
-from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
 
 from conformance.peers import CACHE, PLUGINS, Peer, Results, run_pytest
-from conformance.warehouse import REGION, make_workgroup
+from conformance.warehouse import REGION, make_workgroup, warehouse_machine
 from localcloud.servers.machine import Machine
 
 NAME = "dbt-redshift"
@@ -29,22 +27,17 @@ GROUP = "dbt_test_group_1"
 def run(selected: list[str], jobs: int) -> Results:
     """Runs the suite, or the selected files of it."""
     folder = PEER.fetch()
-    with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
-        machine = Machine(Path(temporary) / "state")
-        try:
-            machine.up(region=REGION, without=frozenset({"opensearch", "postgres", "gremlin"}))
-            environment = _prepare(machine)
-            return run_pytest(
-                PEER.python,
-                folder,
-                # The suite's own options begin as many workers as there are cores and expect a file of settings.
-                ["-o", "addopts=", "-n", str(jobs), "--timeout", "600", "-p", "dbt_without_tls", "-rfE",
-                 *(selected or ["tests/functional"])],
-                environment,
-                CACHE / f"{NAME}.xml",
-            )  # fmt: skip
-        finally:
-            machine.down()
+    with warehouse_machine() as machine:
+        environment = _prepare(machine)
+        return run_pytest(
+            PEER.python,
+            folder,
+            # The suite's own options begin as many workers as there are cores and expect a file of settings.
+            ["-o", "addopts=", "-n", str(jobs), "--timeout", "600", "-p", "dbt_without_tls", "-rfE",
+             *(selected or ["tests/functional"])],
+            environment,
+            CACHE / f"{NAME}.xml",
+        )  # fmt: skip
 
 
 def _prepare(machine: Machine) -> dict[str, str]:

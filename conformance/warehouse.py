@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from localcloud.base.cloud import Credentials, make_client
 from localcloud.servers.machine import Machine
@@ -21,6 +25,18 @@ class Login:
     database: str
     user: str
     password: str = field(repr=False)
+
+
+@contextmanager
+def warehouse_machine() -> Iterator[Machine]:
+    """A local cloud with little beside the warehouse; it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
+        machine = Machine(Path(temporary) / "state")
+        try:
+            machine.up(region=REGION, without=frozenset({"opensearch", "postgres", "gremlin"}))
+            yield machine
+        finally:
+            machine.down()
 
 
 def make_workgroup(machine: Machine, database: str, user: str) -> Login:

@@ -32,10 +32,9 @@ class LineageMixin:
         from openlineage.client.facet_v2 import output_statistics_output_dataset, symlinks_dataset
 
         def facets(dataset: Dataset) -> dict[str, Any]:
-            if dataset.kept_at is None:
+            if dataset.files is None:
                 return {}
-            bucket, _, path = dataset.kept_at.removeprefix("s3://").partition("/")
-            place = symlinks_dataset.Identifier(namespace=f"s3://{bucket}", name=path, type="LOCATION")
+            place = symlinks_dataset.Identifier(dataset.files.namespace, dataset.files.name, type="LOCATION")
             return {"symlinks": symlinks_dataset.SymlinksDatasetFacet(identifiers=[place])}
 
         def statistics(dataset: Dataset) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localcloud.engines.sql.errors import SqlError
+from localcloud.engines.sql.statements.dependents import kind_of
 from localcloud.engines.sql.tokens import Name, TokenReader
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def record_constraints(session: Session, schema: str, relation: str, constraints
     for constraint in constraints:
         used_schema, used_name, used_columns = None, None, None
         if constraint.used is not None:
-            used_schema, used_name = _locate(session, constraint.used)
+            used_schema, used_name = _place(session, constraint.used), constraint.used.name
             used_columns = constraint.used_columns or _primary_key(session, used_schema, used_name)
         session.run(
             f"insert into {home}.constraints values (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -100,15 +101,11 @@ def drop_column(session: Session, schema: str, relation: str, column: str) -> No
     )
 
 
-def _locate(session: Session, name: Name) -> tuple[str, str]:
-    for schema in [name.schema] if name.schema else session.settings.schemas():
-        if session.fetch_all(
-            f'select 1 from "{session.database}".pg_internal.all_relations '  # noqa: S608
-            "where schema_name = ? and relation_name = ?",
-            [schema, name.name],
-        ):
-            return schema, name.name
-    raise SqlError("42P01", f'relation "{name.name}" does not exist')
+def _place(session: Session, name: Name) -> str:
+    found = kind_of(session, name.schema, name.name)
+    if found is None:
+        raise SqlError("42P01", f'relation "{name.name}" does not exist')
+    return found[0]
 
 
 def _primary_key(session: Session, schema: str, relation: str) -> list[str]:
