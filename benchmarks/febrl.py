@@ -15,8 +15,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cdap.identity.evaluation import Truth, evaluate
-from cdap.linkage import LinkageConfig, resolve
+from cdap.linkage.config import LinkageConfig
+from cdap.linkage.evaluation import Truth, evaluate
+from cdap.linkage.resolve import resolve
 
 PROJECT = Path(__file__).resolve().parents[1]
 CACHE = PROJECT / ".cache" / "febrl"

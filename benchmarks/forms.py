@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from nicknames import NickNamer
 
 from benchmarks.population import Mix, Person, Population
-from cdap.linkage import LinkageConfig
+from cdap.linkage.config import LinkageConfig
 
 MANY = ("en_GB", "fr_FR", "de_DE", "es_ES", "it_IT", "nl_NL", "pt_BR", "sv_SE", "en_IN", "en_US")
 SCRIPTS = ("ru_RU", "el_GR", "ja_JP", "zh_CN", "de_DE")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cdap.linkage import LinkageConfig
+from cdap.linkage.config import LinkageConfig
 from demo.accounts import accounts
 from demo.crm.contacts import ContactRow, entries
 from demo.population import Span

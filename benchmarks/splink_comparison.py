@@ -28,8 +28,8 @@ from rich.table import Table
 
 from benchmarks import febrl, forms, persons
 from benchmarks.peers.environment import PROJECT, python
-from cdap.identity.evaluation import Evaluation, Truth, evaluate
-from cdap.linkage import LinkageConfig
+from cdap.linkage.config import LinkageConfig
+from cdap.linkage.evaluation import Evaluation, Truth, evaluate
 from cdap.linkage.files import read_clusters, read_truth
 
 TIMEOUT = 1800

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cdap.identity import load_identity_config
-from cdap.identity.evaluation import Evaluation, read_members, read_truth
-from cdap.identity.evaluation import evaluate as evaluate_members
+from cdap.identity.members import read_members
+from cdap.linkage.evaluation import Evaluation, read_truth
+from cdap.linkage.evaluation import evaluate as evaluate_members
 from cdap.parameters import parameters
 from cdap.settings import settings
 from cdap.warehouse import Warehouse
@@ -48,8 +49,9 @@ def resolve(
     Writes unique_id, customer_id, cluster_probability, household_id.
     """
     # numpy, scipy and DuckDB are of no use to the other commands.
-    from cdap.linkage import files, load_linkage_config
-    from cdap.linkage import resolve as resolve_records
+    from cdap.linkage import files
+    from cdap.linkage.config import load_linkage_config
+    from cdap.linkage.resolve import resolve as resolve_records
 
     settled = load_linkage_config(config)
     before = files.read_clusters(previous) if previous else {}

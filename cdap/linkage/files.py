@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cdap.errors import CdapError
-from cdap.identity.evaluation import Truth
 from cdap.linkage.constraints import Decision
+from cdap.linkage.evaluation import Truth
 from cdap.linkage.resolve import Assignment
 
 COLUMNS = tuple(field.name for field in fields(Assignment))

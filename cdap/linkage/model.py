@@ -25,11 +25,13 @@ from cdap.linkage.compare import Codes
 from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, SWAPPED_SHARE, kind_of
 
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int32]
 
 VERSION = 3
 CLASSES = ("person", "moved", "household", "apart", "juniors", "neighbours", "namesakes", "strangers")
 # One person in either of these.
 PERSON = ("person", "moved")
+IS_PERSON = np.array([of in PERSON for of in CLASSES])
 # Of the kinds that differ in a class: the chance that the values have one source, and whether it is learned.
 SOURCES: dict[str, dict[str, tuple[float, bool]]] = {
     "moved": {"street": (0.05, False), "city": (0.3, False), "postcode": (0.1, False), "*": (1.0, False)},
@@ -145,6 +147,7 @@ class Model:
             shares = following
         model.shares = shares
         model.report = {
+            "records": records,
             "rounds": model.rounds,
             "converged": bool(moved < CONVERGED),
             "pairs of one person a record": float(shares[[CLASSES.index(of) for of in PERSON]].sum() * pairs / records),
@@ -186,10 +189,30 @@ class Model:
 
     def score(self, codes: Codes) -> Floats:
         """Of each pair log2 P(person) / P(not a person), in bits, between LOWEST and HIGHEST."""
+        return np.asarray(np.clip(self.bits(codes), LOWEST, HIGHEST))
+
+    def bits(self, codes: Codes) -> Floats:
+        """The same without bounds."""
         logs = self._logs(self._encode(codes))
-        persons = [of in PERSON for of in CLASSES]
-        ratio = _log_sum(logs[:, persons]) - _log_sum(logs[:, [not of for of in persons]])
-        return np.asarray(np.clip(ratio / math.log(2), LOWEST, HIGHEST))
+        return np.asarray((_log_sum(logs[:, IS_PERSON]) - _log_sum(logs[:, ~IS_PERSON])) / math.log(2))
+
+    def evidence(self, codes: Codes) -> Floats:
+        """Of each pair what each field says for one person, in bits, a column a field; 0 where one is missing.
+
+        It is log2 of the value's chance in a person by its chance in what else the pair may be, each class weighed by
+        how likely the whole pair makes it. What the sum lacks of `bits` is how rare persons' pairs are among all.
+        """
+        columns = self._columns(codes)
+        logs = self._logs(self._encode(codes))
+        persons, others = _shares(logs[:, IS_PERSON]), _shares(logs[:, ~IS_PERSON])
+        found = np.zeros(columns.shape)
+        chances = self._chances()
+        for place in range(columns.shape[1]):
+            there = columns[:, place] >= 0
+            of = chances[columns[there, place]] + 1e-15
+            ratio = (of[:, IS_PERSON] * persons[there]).sum(1) / (of[:, ~IS_PERSON] * others[there]).sum(1)
+            found[there, place] = np.log2(ratio)
+        return found
 
     def household(self, codes: Codes) -> Floats:
         """Of each pair the probability that it is of two persons of one household."""
@@ -203,17 +226,19 @@ class Model:
         return np.asarray(np.maximum((codes >= 0) @ bits / bits.sum(), LEAST_WEIGHT))
 
     def _posterior(self, encoded: csr_matrix) -> Floats:
-        logs = self._logs(encoded)
-        chances = np.exp(logs - logs.max(1, keepdims=True))
-        return np.asarray(chances / chances.sum(1, keepdims=True))
+        return _shares(self._logs(encoded))
 
     def _logs(self, encoded: csr_matrix) -> Floats:
         """Of each pattern the logarithm of its chance together with each class, up to a constant."""
-        chances = np.empty((encoded.shape[1], len(CLASSES)))
+        return np.asarray(encoded @ np.log(self._chances() + 1e-15)) + np.log(self.shares + 1e-300)
+
+    def _chances(self) -> Floats:
+        """The chance of each code of each field, a row a code, in each class."""
+        chances = np.empty((sum(map(len, self.codes.values())), len(CLASSES)))
         for name, of_field in self._places().items():
             s = np.array([self.sources[of][name] for of in CLASSES])
             chances[of_field] = s * self.person[name][:, None] + (1 - s) * self.strangers[name][:, None]
-        return np.asarray(encoded @ np.log(chances + 1e-15)) + np.log(self.shares + 1e-300)
+        return chances
 
     def _places(self) -> dict[str, slice]:
         """Where each field's codes stand among those of all fields."""
@@ -221,7 +246,15 @@ class Model:
         return {name: slice(ends[place], ends[place + 1]) for place, name in enumerate(self.fields)}
 
     def _encode(self, codes: Codes) -> csr_matrix:
-        """A row a pattern, a column a code of a field: 1 where the pattern has it, none of a field that is missing.
+        """A row a pattern, a column a code of a field: 1 where the pattern has it, none of a field that is missing."""
+        found = self._columns(codes)
+        there = found >= 0
+        ends = np.concatenate([[0], np.cumsum(there.sum(1))])
+        width = sum(len(known) for known in self.codes.values())
+        return csr_matrix((np.ones(ends[-1]), found[there], ends), shape=(len(codes), width))
+
+    def _columns(self, codes: Codes) -> Indices:
+        """Of each pattern and field the place of its code among those of all fields, -1 where it is missing.
 
         A bucket that training did not see counts as the rarest it saw.
         """
@@ -238,11 +271,7 @@ class Model:
                         max([b for b in buckets if b <= code] or buckets[:1])
                     )
             columns.append(table[codes[:, place].astype(np.int64) + 1])
-        found = np.stack(columns, 1) if columns else np.zeros((len(codes), 0), np.int32)
-        there = found >= 0
-        ends = np.concatenate([[0], np.cumsum(there.sum(1))])
-        width = sum(len(known) for known in self.codes.values())
-        return csr_matrix((np.ones(ends[-1]), found[there], ends), shape=(len(codes), width))
+        return np.stack(columns, 1) if columns else np.zeros((len(codes), 0), np.int32)
 
     # Files ------------------------------------------------------------------------------------------------------------
 
@@ -313,6 +342,11 @@ def _within_bounds(shares: Floats, has_juniors: bool) -> Floats:
     shares[:-1] *= min(1.0, 0.5 / shares[:-1].sum())
     shares[-1] = 1 - shares[:-1].sum()
     return shares
+
+
+def _shares(logs: Floats) -> Floats:
+    chances = np.exp(logs - logs.max(1, keepdims=True))
+    return np.asarray(chances / chances.sum(1, keepdims=True))
 
 
 def _log_sum(logs: Floats) -> Floats:

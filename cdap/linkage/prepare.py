@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +49,17 @@ class Prepared:
     junk: tuple[Junk, ...]
 
 
-def prepare(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) -> Prepared:
+def fields_of(config: LinkageConfig) -> list[str]:
+    """The fields that records have by their configuration, whether they hold anything or not."""
+    return [field for field, _ in _fields(config)]
+
+
+def prepare(
+    db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path, kept: Sequence[str] | None = None
+) -> Prepared:
     """Reads the records (CSV or Parquet) into the table `r` and `tf_<field>` (value, count, bucket).
+
+    `kept` are the fields that a model compares; without them those are kept that tell records apart.
 
     Raises RecordsError for a file that cannot be read, a column that is not there, an id that is missing or twice.
     """
@@ -75,7 +84,7 @@ def prepare(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) ->
     junk = list(_take_out_junk(db, fields))
     if "first" in fields:
         find_nicknames(db)
-    kept = [field for field in fields if _tells_apart(db, field)]
+    kept = [field for field in fields if _tells_apart(db, field)] if kept is None else list(kept)
     for field in kept:
         _count_values(db, field)
     if kept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,9 @@ from cdap.linkage.config import LinkageConfig
 from cdap.linkage.constraints import Decision, Indices, components, constraints_of
 from cdap.linkage.fields import EQUAL, kind_of
 from cdap.linkage.keys import candidate_pairs, keys
+from cdap.linkage.links import COPY, DECISION, NEAR, Link, Near, links_of, links_without_evidence
 from cdap.linkage.model import HIGHEST, LOWEST, Model
-from cdap.linkage.prepare import Junk, prepare
+from cdap.linkage.prepare import Junk, Prepared, fields_of, prepare
 from cdap.linkage.strangers import all_pairs, strangers
 
 # Two customers live together when it is likelier than not and they share one of these.
@@ -42,9 +43,11 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Resolution:
-    """The assignments in the order of the ids, the model that was used, and what there is to know of the run."""
+    """The assignments in the order of the ids, the links that they stand on, the model that was used, and what there
+    is to know of the run."""
 
     assignments: tuple[Assignment, ...]
+    links: tuple[Link, ...]
     model: Model
     report: Mapping[str, Any]
 
@@ -56,6 +59,7 @@ def resolve(
     model: Path | None = None,
     previous: Mapping[str, str] | None = None,
     decisions: Iterable[Decision] = (),
+    tell_links: bool = False,
     threads: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Resolution:
@@ -63,41 +67,36 @@ def resolve(
 
     `model` is a file of a model; without one a model is trained on the records. `previous` are customer ids by unique
     id of an earlier run: a customer keeps its id as long as most of its records stay together. `decisions` hold
-    whatever the model says; one on a record that is a copy of many is one on all of them.
+    whatever the model says; one on a record that is a copy of many is one on all of them. The links, which at a million
+    records take some seconds to put into words, are told when `tell_links` asks for them.
 
     Raises RecordsError and ModelError for files that cannot be used, CdapError when nothing can be compared.
     """
     seconds: dict[str, float] = {}
-    with duckdb.connect() as db:
-        if threads is not None:
-            db.execute(f"set threads = {int(threads)}")
-        timed = _timed(seconds, progress)
-        with timed("prepare"):
-            prepared = prepare(db, config, records)
-        fields, count = prepared.fields, prepared.records
+    timed = _timed(seconds, progress)
+    with _database(threads) as db:
+        trained = Model.load(model, fields_of(config)) if model is not None else None
+        prepared, pairs = _compared(db, config, records, timed, trained.fields if trained else None)
         uids = [str(uid) for (uid,) in db.execute("select uid from r order by i").fetchall()]
         copies = [(str(uid), int(first)) for uid, first in db.execute("select uid, i from copies").fetchall()]
-        if not fields and count > 1:
-            raise CdapError(
-                f"Resolving {records}",
-                "no column that is named tells records apart: they are empty or constant",
-                "Name other columns in the configuration",
-            )
-        trained = Model.load(model, fields) if model is not None else None
-        fields = trained.fields if trained else fields
-        with timed("candidate pairs"):
-            pairs = candidate_pairs(db, fields, count) if count > 1 else 0
-        with timed("compare"):
-            compare(db, fields, "pairs" if count > 1 else "(select 0 as a, 0 as b where false)", "codes")
         with timed("model"):
-            fitted = trained or _train(db, fields, count)
+            fitted = trained or _train(db, prepared)
         with timed("score"):
-            scored, households = _scored(db, fitted, "codes")
+            scored, households, near = _scored(db, fitted, "codes")
+        found_near = [near]
         with timed("link"):
             places = {uid: place for place, uid in enumerate(uids)} | dict(copies)
-            constraints = constraints_of(db, config, decisions, places, count)
-            clusters = link(count, scored, _scorer(db, fitted), constraints)
+            constraints = constraints_of(db, config, decisions, places, prepared.records)
+            clusters = link(prepared.records, scored, _scorer(db, fitted, found_near), constraints)
+        links: list[Link] = []
+        if tell_links:
+            links += links_of(fitted, config, uids, clusters.cluster, found_near)
+            links += links_without_evidence(uids, clusters.cluster, constraints.together, DECISION)
+    compared = len(uids)
     uids, clusters = _with_copies(uids, clusters, copies)
+    if tell_links:
+        numbered = (np.array([first for _, first in copies], np.int64), np.arange(compared, len(uids)))
+        links += links_without_evidence(uids, clusters.cluster, numbered, COPY)
     customers = _customers(uids, clusters, previous or {})
     homes = _households(uids, clusters.cluster, households)
     chances = {place: _chance(score) for place, score in clusters.score.items()}
@@ -108,13 +107,14 @@ def resolve(
     sizes = Counter(customers)
     return Resolution(
         assignments,
+        tuple(sorted(links, key=lambda link: (link.record_a, link.record_b, link.agreement))),
         fitted,
         {
             "records": len(uids),
             "customers": len(sizes),
             "households": len(set(homes)),
-            "fields": list(fields),
-            "keys": len(keys(fields)),
+            "fields": list(fitted.fields),
+            "keys": len(keys(fitted.fields)),
             "pairs": pairs,
             "largest_component": clusters.largest_component,
             "cut_at": clusters.cut_at,
@@ -124,6 +124,45 @@ def resolve(
             "model": fitted.report,
         },
     )
+
+
+def train(records: Path, config: LinkageConfig, *, threads: int | None = None) -> Model:
+    """The model that `resolve` trains on the records when it is given none; raises what that raises."""
+    with _database(threads) as db:
+        prepared, _ = _compared(db, config, records, _timed({}, lambda _: None), None)
+        return _train(db, prepared)
+
+
+@contextmanager
+def _database(threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as db:
+        if threads is not None:
+            db.execute(f"set threads = {int(threads)}")
+        yield db
+
+
+def _compared(
+    db: duckdb.DuckDBPyConnection,
+    config: LinkageConfig,
+    records: Path,
+    timed: Callable[[str], Any],
+    fields: Sequence[str] | None,
+) -> tuple[Prepared, int]:
+    """Makes `r`, `pairs` and `codes` of the records; returns what was prepared and how many pairs there are."""
+    with timed("prepare"):
+        prepared = prepare(db, config, records, fields)
+    several = prepared.records > 1
+    if not prepared.fields and several:
+        raise CdapError(
+            f"Resolving {records}",
+            "no column that is named tells records apart: they are empty or constant",
+            "Name other columns in the configuration",
+        )
+    with timed("candidate pairs"):
+        pairs = candidate_pairs(db, prepared.fields, prepared.records) if several else 0
+    with timed("compare"):
+        compare(db, prepared.fields, "pairs" if several else "(select 0 as a, 0 as b where false)", "codes")
+    return prepared, pairs
 
 
 def _with_copies(uids: list[str], clusters: Clusters, copies: Sequence[tuple[str, int]]) -> tuple[list[str], Clusters]:
@@ -152,7 +191,8 @@ def _timed(seconds: dict[str, float], progress: Callable[[str], None]) -> Callab
     return timed
 
 
-def _train(db: duckdb.DuckDBPyConnection, fields: tuple[str, ...], records: int) -> Model:
+def _train(db: duckdb.DuckDBPyConnection, prepared: Prepared) -> Model:
+    fields, records = prepared.fields, prepared.records
     before = strangers(db, fields, records)
     names = "".join(f'"{name}", ' for name in fields)
     found = db.execute(f"select {names}count(*)::double as n from codes group by all order by all").fetchnumpy()  # noqa: S608
@@ -160,8 +200,8 @@ def _train(db: duckdb.DuckDBPyConnection, fields: tuple[str, ...], records: int)
     return Model.fit(before, patterns, np.asarray(found["n"], float), max(all_pairs(records), 1.0), records)
 
 
-def _scored(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> tuple[Scored, tuple[Indices, Indices]]:
-    """The pairs of a table of codes, scored a pattern at a time; and those of two members of a household."""
+def _scored(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> tuple[Scored, tuple[Indices, Indices], Near]:
+    """The pairs of a table of codes, scored a pattern at a time; those of two members of a household; and the near."""
     found = db.execute(f"select * from {table}").fetchnumpy()  # noqa: S608
     a, b = found["a"].astype(np.int64), found["b"].astype(np.int64)
     codes = codes_of(found, model.fields)
@@ -171,10 +211,20 @@ def _scored(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> tuple[Sc
     shared = [place for place, name in enumerate(model.fields) if kind_of(name) in OF_A_HOUSEHOLD]
     home &= (patterns[:, shared] >= EQUAL).any(axis=1)
     together = home[pattern]
-    return Scored(a, b, model.score(patterns)[pattern], model.weight(patterns)[pattern]), (a[together], b[together])
+    bits = model.bits(patterns)
+    near = (bits >= NEAR)[pattern]
+    return (
+        Scored(a, b, np.clip(bits, LOWEST, HIGHEST)[pattern], model.weight(patterns)[pattern]),
+        (a[together], b[together]),
+        Near(a[near], b[near], codes[near], bits[pattern[near]]),
+    )
 
 
-def _scorer(db: duckdb.DuckDBPyConnection, model: Model) -> Callable[[Indices, Indices], Scored]:
+def _scorer(
+    db: duckdb.DuckDBPyConnection, model: Model, found_near: list[Near]
+) -> Callable[[Indices, Indices], Scored]:
+    """Scores what no key proposed; adds the near of it to `found_near`."""
+
     def more(records: Indices, component: Indices) -> Scored:
         table = pa.table({"i": records.astype(np.int32), "c": component.astype(np.int32)})
         db.register("in_components", table)
@@ -187,7 +237,9 @@ def _scorer(db: duckdb.DuckDBPyConnection, model: Model) -> Callable[[Indices, I
         )
         db.unregister("in_components")
         compare(db, model.fields, "missing", "missing_codes")
-        return _scored(db, model, "missing_codes")[0]
+        scored, _, near = _scored(db, model, "missing_codes")
+        found_near.append(near)
+        return scored
 
     return more
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdap.errors import CdapError
-from cdap.linkage import resolve
 from cdap.linkage.config import LinkageConfig
+from cdap.linkage.resolve import resolve
 
 # Each role by one column of the same name, but for those of several columns.
 ROLES: dict[str, Any] = {

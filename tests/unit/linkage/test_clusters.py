@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdap.linkage import clusters, resolve
+from cdap.linkage import clusters
 from cdap.linkage.clusters import Scored, average_linkage, link
 from cdap.linkage.config import LinkageConfig
 from cdap.linkage.model import Floats
 from cdap.linkage.prepare import MOST_ALIKE
+from cdap.linkage.resolve import resolve
 
 
 def by_definition(sums: Floats, weights: Floats) -> list[int]:

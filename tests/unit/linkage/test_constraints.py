@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from benchmarks.persons import CONFIG, write
 from cdap.cli.identity import app
 from cdap.errors import CdapError, ConfigurationError
-from cdap.linkage import load_linkage_config, resolve
 from cdap.linkage.clusters import Scored, link
+from cdap.linkage.config import load_linkage_config
 from cdap.linkage.constraints import Constraints, Decision, Indices, components
+from cdap.linkage.resolve import resolve
 
 RECORDS = 900
 

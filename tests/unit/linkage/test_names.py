@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cdap.linkage import LinkageConfig
+from cdap.linkage.config import LinkageConfig
 from cdap.linkage.prepare import prepare
 
 FIELDS = {"first_name": "first", "last_name": "last", "email": "email"}

@@ -14,12 +14,14 @@ from typer.testing import CliRunner
 from benchmarks.persons import CONFIG, write
 from cdap.cli.identity import app
 from cdap.errors import CdapError, ConfigurationError
-from cdap.identity.evaluation import evaluate
-from cdap.linkage import load_linkage_config, resolve, strangers
+from cdap.linkage import strangers
+from cdap.linkage.config import load_linkage_config
+from cdap.linkage.evaluation import evaluate
 from cdap.linkage.fields import KINDS, kind_of
 from cdap.linkage.files import read_clusters, read_truth
 from cdap.linkage.model import CLASSES, MOST_DRIFT, MOST_JUNIORS, Model, ModelError
 from cdap.linkage.prepare import RecordsError
+from cdap.linkage.resolve import resolve
 
 RECORDS = 1200
 

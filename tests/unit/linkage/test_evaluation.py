@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdap.identity.evaluation import Truth, TruthError, evaluate, read_truth
+from cdap.linkage.evaluation import Truth, TruthError, evaluate, read_truth
 
 keys = [f"s.t:{number}" for number in range(12)]
 assignment = st.dictionaries(st.sampled_from(keys), st.sampled_from("abcd"), min_size=1)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdap.errors import CdapError
-from cdap.identity.protocol import SqlSession
 
 TRUTH_COLUMNS = ("source", "table", "id", "person_id", "household_id")
 
@@ -96,15 +95,6 @@ def read_truth(path: Path) -> Truth:
     if not persons:
         raise TruthError(doing, "it holds no record", "Give a truth with at least one record")
     return Truth(persons, households)
-
-
-def read_members(warehouse: SqlSession) -> dict[str, str]:
-    """Customer id by record key, as identity.current_members has them."""
-    rows = warehouse.fetch_all(
-        'select record_key, customer_id from "identity".current_members',
-        purpose="Reading which records belong to which customer",
-    )
-    return {str(record_key): str(customer_id) for record_key, customer_id in rows}
 
 
 def evaluate(members: Mapping[str, str], truth: Truth) -> Evaluation:
