@@ -29,3 +29,15 @@ def literal(value: str) -> str:
 def identifier(name: str) -> str:
     """A quoted identifier."""
     return render(exp.to_identifier(name, quoted=True))
+
+
+def create_temporary(table: str, query: exp.Query) -> str:
+    """The statement that fills a temporary table from a query."""
+    return render(
+        exp.Create(
+            this=exp.to_table(table),
+            kind="TABLE",
+            expression=query,
+            properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+        )
+    )

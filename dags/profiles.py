@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import reduce
 from operator import or_
 
-from airflow.sdk import DAG, Asset, FixedKeyMapper, PartitionedAssetTimetable
+from airflow.sdk import DAG, Asset, FixedKeyMapper, Param, PartitionedAssetTimetable
 from cdap_airflow.conventions import DEFAULT_ARGS, landed_asset
 from cdap_airflow.dbt import dbt_models
 from cdap_airflow.operators.apply_loads import ApplyLoadsOperator
@@ -32,7 +32,8 @@ documents that changed to the search index; `applied` marks the days.
 
 Starts when a day of any source has landed; many events may be one run, since the ledger says what is pending. By hand:
 trigger it without anything. Every task may be cleared: a cleared run works on its own days again. While it is paused,
-events of landed days start no run later; trigger it once after unpausing.
+events of landed days start no run later; trigger it once after unpausing. With `rebuild` it also runs when no day is
+waiting: for a new identity model, a steward's decision, or a changed configuration.
 """
 
 # Staging is built whole: a table that no model reads yet is still there to be queried.
@@ -49,6 +50,7 @@ with DAG(
     ),
     catchup=False,
     max_active_runs=1,
+    params={"rebuild": Param(False, type="boolean", description="Run also when no landed day is waiting")},
     default_args=DEFAULT_ARGS,
     tags=["profiles"],
 ) as dag:

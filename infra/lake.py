@@ -61,6 +61,18 @@ class Lake(Construct):
                     expiration=cdk.Duration.days(7),
                     noncurrent_version_expiration=cdk.Duration.days(1),
                 ),
+                # Records of persons on their way to identity resolution and back; a task that ends takes its own away.
+                s3.LifecycleRule(
+                    id="identity-exchange-expires",
+                    prefix="identity/exchange/",
+                    expiration=cdk.Duration.days(1),
+                    noncurrent_version_expiration=cdk.Duration.days(1),
+                ),
+                s3.LifecycleRule(
+                    id="dbt-expires",
+                    prefix="dbt/",
+                    noncurrent_version_expiration=cdk.Duration.days(90),
+                ),
                 s3.LifecycleRule(
                     id="quality-expires",
                     prefix="quality/",

@@ -42,9 +42,11 @@ class Orchestration(Construct):
             f"arn:aws:secretsmanager:{self._arn}:secret:cdap/airflow/*",
         )
         self._allow(["sns:Publish"], self.alerts.topic_arn)
-        # Footers of landed files, documents to publish, quarantined and mended records, results of expectations.
-        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*", "quality/*", "dbt/*")
-        lake.grant_write(self.role, "mended/*", "publish/*", "quality/*", "dbt/*")
+        # Footers of landed files, documents to publish, quarantined and mended records, results of expectations,
+        # records that are resolved and the models by which they are.
+        read = ("raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*", "quality/*", "dbt/*", "identity/*")
+        lake.grant_read(self.role, *read)
+        lake.grant_write(self.role, "mended/*", "publish/*", "quality/*", "dbt/*", "identity/*")
         lake.grant_catalog(self.role, "raw", "clean", write=True)
         lake.grant_catalog(self.role, "discovered")
         self._allow(

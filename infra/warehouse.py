@@ -33,8 +33,8 @@ class Warehouse(Construct):
             ),
             description="Redshift reads the lake through the Glue catalog and unloads checked records to it",
         )
-        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*")
-        lake.grant_write(self.role, "clean/*", "quarantine/*", "publish/*")
+        lake.grant_read(self.role, "raw/*", "clean/*", "quarantine/*", "mended/*", "publish/*", "identity/exchange/*")
+        lake.grant_write(self.role, "clean/*", "quarantine/*", "publish/*", "identity/exchange/*")
         lake.grant_catalog(self.role, "raw", "clean")
         self.role.add_to_policy(iam.PolicyStatement(actions=["lakeformation:GetDataAccess"], resources=["*"]))
         # Redshift can manage the password itself, but CloudFormation gives no attribute for that secret's ARN.

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cdap.identity import load_identity_config
 from cdap.identity.members import read_members
 from cdap.linkage.evaluation import Evaluation, read_truth
 from cdap.linkage.evaluation import evaluate as evaluate_members
@@ -122,9 +121,8 @@ def explain(
     from cdap.graph import Graph
     from cdap.graph import explain as explain_pair
 
-    config = load_identity_config(settings().config_dir / "identity.yaml")
     with Graph.connect(parameters(settings().parameters_prefix)) as graph:
-        told = explain_pair(graph, config, a, b)
+        told = explain_pair(graph, a, b)
     if as_json:
         typer.echo(json.dumps({**dataclasses.asdict(told), "one_customer": told.one_customer}))
         return
@@ -136,17 +134,19 @@ def explain(
     else:
         console.print(f"{a} and {b} are two customers, {told.customers[0]} and {told.customers[1]}.", soft_wrap=True)
         console.print(f"In common: {', '.join(told.shared) or 'no identifier'}.")
-    for link in told.path:
+        if not told.apart:
+            console.print("No pair of their records comes near to being of one person.")
+    for link in (*told.path, *told.apart):
         console.print(f"  {_told(link)}", soft_wrap=True)
-    for link in told.forbidden:
-        console.print(f"  {_told(link)}; set aside, since an exclusive identifier differs", soft_wrap=True)
-    for rule, lack in told.unmet:
-        console.print(f"  {rule}: {lack}", soft_wrap=True)
+    if told.apart:
+        console.print("Such pairs were outweighed by the other records, or the two may not be one, or are against it.")
 
 
 def _told(link: Link) -> str:
-    shared = f", both with the same {', '.join(link.shared)}" if link.shared else ""
-    return f"{link.record_a} - {link.rule} - {link.record_b}{shared}"
+    if link.bits is None:
+        return f"{link.record_a} - {link.record_b}: {link.rule}"
+    fields = ", ".join(f"{name} {bits:+.1f}" for name, bits in sorted(link.evidence.items(), key=lambda of: -of[1]))
+    return f"{link.record_a} - {link.record_b}: {link.bits:+.1f} bits ({fields})"
 
 
 def _table(result: Evaluation) -> Table:

@@ -2,7 +2,7 @@
 
     Record     `record:<record key>`                 -belongs_to-> Customer
     Identifier `identifier:<name>:<SHA-256, half>`   Record -has-> Identifier
-    Customer   `customer:<customer id>`              Record -linked {rule, used}-> Record
+    Customer   `customer:<customer id>`              Record -linked {rule, used, bits, evidence}-> Record
 
 An identifier's value is in the graph by its digest alone: it can be compared, not read. (Whoever can guess a value can
 still look for its digest, so the graph is guarded as the other tables of persons are.)
@@ -35,7 +35,7 @@ class Edge:
     label: str
     tail: str
     head: str
-    properties: tuple[tuple[str, str | bool], ...] = ()
+    properties: tuple[tuple[str, str | bool | float], ...] = ()
 
 
 def record(key: str) -> Vertex:
@@ -63,12 +63,22 @@ def has(record_key: str, name: str, value: str) -> Edge:
     return _edge(HAS, record(record_key), identifier(name, value))
 
 
-def linked(key_a: str, key_b: str, rule: str, used: bool) -> Edge:
-    """A rule says that two records are of one person; not `used` where an exclusive identifier forbade it."""
-    return _edge(LINKED, record(key_a), record(key_b), ("rule", rule), ("used", used))
+def linked(key_a: str, key_b: str, rule: str, used: bool, bits: float | None, evidence: str | None) -> Edge:
+    """Two records that agree in the fields of `rule`: by so many `bits` one person, of which each field's are in
+    `evidence` (JSON). Not `used` where they are of two customers all the same."""
+    said = () if bits is None else (("bits", float(bits)),)
+    return _edge(
+        LINKED,
+        record(key_a),
+        record(key_b),
+        ("rule", rule),
+        ("used", bool(used)),
+        *said,
+        ("evidence", evidence or "{}"),
+    )
 
 
-def _edge(label: str, tail: Vertex, head: Vertex, *properties: tuple[str, str | bool]) -> Edge:
+def _edge(label: str, tail: Vertex, head: Vertex, *properties: tuple[str, str | bool | float]) -> Edge:
     content = _digest(label, tail.id, head.id, *(f"{name}={value}" for name, value in properties))
     return Edge(f"{label}:{content}", label, tail.id, head.id, properties)
 

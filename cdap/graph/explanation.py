@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,6 @@ from gremlin_python.process.traversal import P, T
 from cdap.errors import CdapError
 from cdap.graph.connection import Graph
 from cdap.graph.elements import BELONGS_TO, CUSTOMER, HAS, LINKED, customer, record
-from cdap.identity.config import IdentityConfig, LinkRule
 
 
 class NotInGraphError(CdapError):
@@ -21,20 +21,22 @@ class NotInGraphError(CdapError):
 
 @dataclass(frozen=True)
 class Link:
-    """A rule linked two records (keys); `shared` are the identifiers of which both have the same value."""
+    """Two records (keys) that speak for one person, or nearly: `rule` names the fields in which they are equal, `bits`
+    is log2 of the odds, None where a person decided, and `evidence` what each field says, in bits."""
 
     record_a: str
     record_b: str
     rule: str
-    shared: tuple[str, ...]
+    bits: float | None
+    evidence: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Explanation:
     """`customers`: of `a` and of `b`. `path`: the fewest links from one to the other, when they are one customer.
 
-    When they are not: `shared` are the identifiers that a record of each has in common, `forbidden` the links that an
-    exclusive identifier set aside, `unmet` says of each rule what it lacks.
+    When they are not: `shared` are the identifiers that a record of each has in common, `apart` the links between
+    them that were outweighed or forbidden, or that are rather against than for; the strongest first.
     """
 
     a: str
@@ -42,15 +44,14 @@ class Explanation:
     customers: tuple[str, str]
     path: tuple[Link, ...] = ()
     shared: tuple[str, ...] = ()
-    forbidden: tuple[Link, ...] = ()
-    unmet: tuple[tuple[str, str], ...] = ()
+    apart: tuple[Link, ...] = ()
 
     @property
     def one_customer(self) -> bool:
         return self.customers[0] == self.customers[1]
 
 
-def explain(graph: Graph, config: IdentityConfig, a: str, b: str) -> Explanation:
+def explain(graph: Graph, a: str, b: str) -> Explanation:
     """How `a` and `b`, each a record key or a customer id, are connected.
 
     Raises NotInGraphError for a name that the graph has not, GraphError when the graph cannot be asked.
@@ -61,11 +62,7 @@ def explain(graph: Graph, config: IdentityConfig, a: str, b: str) -> Explanation
     if customers[0] == customers[1]:
         path = _path(graph, [found[0][1]] if found[0][1] else [], [found[1][1]] if found[1][1] else [])
         return Explanation(a, b, customers, path=path)
-    common = _common(graph, *vertices)
-    shared = sorted({name for names in common.values() for name in names})
-    forbidden = _forbidden(graph, *vertices)
-    unmet = tuple((rule.name, _lacks(rule, config, list(common.values()))) for rule in config.rules)
-    return Explanation(a, b, customers, shared=tuple(shared), forbidden=forbidden, unmet=unmet)
+    return Explanation(a, b, customers, shared=_shared(graph, *vertices), apart=_apart(graph, *vertices))
 
 
 def _find(graph: Graph, name: str) -> tuple[str, str]:
@@ -108,14 +105,12 @@ def _path(graph: Graph, start: list[str], end: list[str]) -> tuple[Link, ...]:
 
     paths = graph.run(ask, purpose="Searching the path")
     steps = paths[0].objects if paths else []
-    return tuple(
-        _link(graph, steps[i][T.id], steps[i + 2][T.id], steps[i + 1]["rule"]) for i in range(0, len(steps) - 2, 2)
-    )
+    return tuple(_link(steps[i][T.id], steps[i + 2][T.id], steps[i + 1]) for i in range(0, len(steps) - 2, 2))
 
 
-def _forbidden(graph: Graph, a: str, b: str) -> tuple[Link, ...]:
-    def ask(g: Any) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = (
+def _apart(graph: Graph, a: str, b: str) -> tuple[Link, ...]:
+    def ask(g: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (
             g.V(a)
             .in_(BELONGS_TO)
             .as_("a")
@@ -127,66 +122,41 @@ def _forbidden(graph: Graph, a: str, b: str) -> tuple[Link, ...]:
             .where(__.out(BELONGS_TO).has_id(b))
             .select("a", "link", "b")
             .by(T.id)
-            .by("rule")
+            .by(__.element_map())
             .by(T.id)
             .to_list()
         )
         return found
 
-    rows = graph.run(ask, purpose="Reading the links that were set aside")
-    return tuple(sorted((_link(graph, r["a"], r["b"], r["link"]) for r in rows), key=lambda x: (x.record_a, x.rule)))
+    links = [
+        _link(row["a"], row["b"], row["link"]) for row in graph.run(ask, purpose="Reading the links between the two")
+    ]
+    return tuple(sorted(links, key=lambda link: (-(link.bits or 0.0), link.record_a, link.record_b)))
 
 
-def _common(graph: Graph, a: str, b: str) -> dict[tuple[str, str], set[str]]:
-    """Pairs of a record of each customer, with the names of the identifiers that both have."""
+def _shared(graph: Graph, a: str, b: str) -> tuple[str, ...]:
+    """The names of the identifiers of which a record of each customer has the same value."""
 
-    def ask(g: Any) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = (
+    def ask(g: Any) -> list[str]:
+        names: list[str] = (
             g.V(a)
             .in_(BELONGS_TO)
-            .as_("a")
             .out(HAS)
-            .as_("identifier")
-            .in_(HAS)
-            .as_("b")
-            .where(__.out(BELONGS_TO).has_id(b))
-            .select("a", "identifier", "b")
-            .by(T.id)
-            .by("name")
-            .by(T.id)
+            .where(__.in_(HAS).out(BELONGS_TO).has_id(b))
+            .values("name")
+            .dedup()
             .to_list()
         )
-        return found
-
-    pairs: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in graph.run(ask, purpose="Searching identifiers in common"):
-        pairs[row["a"], row["b"]].add(row["identifier"])
-    return pairs
-
-
-def _link(graph: Graph, a: str, b: str, rule: str) -> Link:
-    def ask(g: Any) -> list[str]:
-        names: list[str] = g.V(a).out(HAS).where(__.in_(HAS).has_id(b)).values("name").dedup().to_list()
         return names
 
-    shared = graph.run(ask, purpose="Reading what a link stands on")
-    return Link(a.removeprefix("record:"), b.removeprefix("record:"), rule, tuple(sorted(shared)))
+    return tuple(sorted(graph.run(ask, purpose="Searching identifiers in common")))
 
 
-def _lacks(rule: LinkRule, config: IdentityConfig, pairs: list[set[str]]) -> str:
-    """What keeps a rule from linking any pair, as far as the graph knows: it holds identifiers, not attributes."""
-    identifiers = {field for field in rule.match if field in config.identifiers}
-    attributes = [field for field in rule.match if field not in config.identifiers]
-    if not identifiers:
-        return f"no pair has the same {', '.join(attributes)}" + _or_too_many(rule)
-    nearest = max(pairs, key=lambda names: len(names & identifiers), default=set())
-    missing = [field for field in rule.match if field in identifiers - nearest]
-    if missing:
-        return f"no pair shares {', '.join(missing)}"
-    reasons = [f"{', '.join(attributes)} not the same or absent"] if attributes else []
-    reasons += [f"{', '.join(rule.compatible)} not compatible"] if rule.compatible else []
-    return f"{', '.join(sorted(identifiers))} shared, but " + " or ".join(reasons or ["set aside"]) + _or_too_many(rule)
-
-
-def _or_too_many(rule: LinkRule) -> str:
-    return f", or more than {rule.max_records} records do" if rule.max_records is not None else ""
+def _link(a: str, b: str, edge: Mapping[Any, Any]) -> Link:
+    return Link(
+        a.removeprefix("record:"),
+        b.removeprefix("record:"),
+        edge["rule"],
+        edge.get("bits"),
+        json.loads(edge["evidence"]),
+    )

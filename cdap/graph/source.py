@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from importlib import resources
-
-from sqlglot import exp
+from typing import Any
 
 from cdap.graph import elements
 from cdap.graph.elements import Edge, Vertex
-from cdap.identity.candidates import RECORDS, records_statement
 from cdap.identity.config import IdentityConfig
+from cdap.identity.identifiers import identifiers_query
 from cdap.identity.protocol import SqlSession
-from cdap.sql import render
 
 
 def wanted(warehouse: SqlSession, config: IdentityConfig) -> tuple[dict[str, Vertex], dict[str, Edge]]:
@@ -28,22 +26,18 @@ def wanted(warehouse: SqlSession, config: IdentityConfig) -> tuple[dict[str, Ver
 
     names = list(config.identifiers)
     with warehouse.transaction():
-        warehouse.execute(records_statement(config), purpose="Normalising the records")
-        query = render(exp.select("record_key", *names).from_(exp.to_table(RECORDS)))
-        for key, *values in warehouse.fetch_all(query, purpose="Reading the records' identifiers"):
+        for key, *values in warehouse.fetch_all(identifiers_query(config), purpose="Reading the records' identifiers"):
             vertices.setdefault((vertex := elements.record(key)).id, vertex)
             for name, value in zip(names, values, strict=True):
                 if value is not None:
                     add(elements.has(key, name, value), elements.identifier(name, value))
         for key, customer_id in _fetch(warehouse, "members.sql"):
             add(elements.belongs_to(key, customer_id), elements.record(key), elements.customer(customer_id))
-        for key_a, key_b, rule, used in _fetch(warehouse, "links.sql"):
-            add(elements.linked(key_a, key_b, rule, bool(used)), elements.record(key_a), elements.record(key_b))
-        # A session's temporary tables outlive a transaction that commits.
-        warehouse.execute(f"drop table {RECORDS}", purpose="Dropping what the graph no longer needs")
+        for key_a, key_b, *link in _fetch(warehouse, "links.sql"):
+            add(elements.linked(key_a, key_b, *link), elements.record(key_a), elements.record(key_b))
     return vertices, edges
 
 
-def _fetch(warehouse: SqlSession, file: str) -> list[tuple[str, ...]]:
+def _fetch(warehouse: SqlSession, file: str) -> list[tuple[Any, ...]]:
     purpose, _, sql = (resources.files("cdap.graph") / "sql" / file).read_text(encoding="utf-8").partition("\n")
     return warehouse.fetch_all(sql, purpose=purpose.removeprefix("--").strip())

@@ -1,14 +1,17 @@
-"""`config/identity.yaml`: identifiers with their guards, attributes, and the rules that link two records."""
+"""`config/identity.yaml`: what is compared to tell persons apart, and the identifiers by which they are looked up."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from cdap.config import load_yaml
+from cdap.linkage.config import LinkageConfig, Roles
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -32,15 +35,16 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class FieldRule(_Strict):
-    """One field of a record: the column it comes from, how it is normalised, which of its values say nothing."""
+class Identifier(_Strict):
+    """A field whose value points at a person: the column it comes from, how it is normalised, which of its values say
+    nothing. A value that more than `max_records` records share is not used."""
 
     column: Name | None = None
     normalise: tuple[Step, ...] = ()
     min_length: int = Field(1, ge=1)
     junk: frozenset[str] = frozenset()
     junk_patterns: tuple[str, ...] = ()
-    exclusive: bool = False
+    max_records: int = Field(20, ge=2)
 
     @model_validator(mode="after")
     def _patterns_compile(self) -> Self:
@@ -52,62 +56,40 @@ class FieldRule(_Strict):
         return self
 
 
-class Identifier(FieldRule):
-    """A field whose value points at a person. A value that more than `max_records` records share is not used."""
-
-    max_records: int = Field(20, ge=2)
-
-
-class LinkRule(_Strict):
-    """Two records are linked when every field of `match` is present in both and equal, and every field of
-    `compatible` is equal or absent in one of them. Combinations that more than `max_records` share are not used."""
-
-    name: Name
-    match: tuple[Name, ...] = Field(min_length=1)
-    compatible: tuple[Name, ...] = ()
-    max_records: int | None = Field(None, ge=2)
-
-
 class IdentityConfig(_Strict):
-    """The whole file. `rules` are strongest first. Raises pydantic's ValidationError for what does not fit together."""
+    """The whole file. Raises pydantic's ValidationError for what does not fit together."""
 
     records: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")] = (
         "intermediate.int_identity_records"
     )
     default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    compare: Roles
+    exclusive: tuple[Name, ...] = ()
+    unique_sources: tuple[Name, ...] = ()
+    retrain_when_grown: float = Field(2.0, gt=1)
     identifiers: dict[Name, Identifier]
-    attributes: dict[Name, FieldRule] = Field(default_factory=dict)
-    rules: tuple[LinkRule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        both = self.identifiers.keys() & self.attributes.keys()
-        if both:
-            raise ValueError(f"identifiers and attributes both name {', '.join(sorted(both))}")
-        seen: set[str] = set()
-        for rule in self.rules:
-            if rule.name in seen:
-                raise ValueError(f"rules: {rule.name} appears twice")
-            seen.add(rule.name)
-            for field in (*rule.match, *rule.compatible):
-                if field not in self.fields:
-                    raise ValueError(
-                        f"rules: {rule.name} names the field {field}, which is neither identifier nor attribute"
-                    )
-            if set(rule.match) & set(rule.compatible):
-                raise ValueError(f"rules: {rule.name} has the same field in match and compatible")
-            if rule.max_records is None and not set(rule.match) & self.identifiers.keys():
-                raise ValueError(f"rules: {rule.name} matches on no identifier, so it needs max_records")
+        # Its own validation says what does not fit.
+        _ = self.linkage
         return self
 
-    @property
-    def fields(self) -> dict[str, FieldRule]:
-        """Identifiers and attributes by name."""
-        return {**self.identifiers, **self.attributes}
+    @cached_property
+    def linkage(self) -> LinkageConfig:
+        """The table of records as linkage is told of it."""
+        return LinkageConfig(
+            unique_id="record_key",
+            source="source",
+            fields=self.compare,
+            exclusive=self.exclusive,
+            unique_sources=self.unique_sources,
+        )
 
     @property
-    def exclusive_fields(self) -> tuple[str, ...]:
-        return tuple(name for name, field in self.fields.items() if field.exclusive)
+    def compared_by(self) -> str:
+        """A digest of what is compared: a model that was trained on other columns is not one for this file."""
+        return hashlib.sha256(self.compare.model_dump_json().encode()).hexdigest()
 
 
 def load_identity_config(path: Path) -> IdentityConfig:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from cdap.identity.config import FieldRule, Step
+from cdap.identity.config import Identifier, Step
 
 # What translate() replaces in SQL: the lower and upper case letters of Latin-1, Latin Extended-A and Romanian that
 # decompose into one ASCII letter and marks. Letters that become two (ß, æ) stay.
@@ -94,7 +94,7 @@ STEPS: dict[Step, _Normaliser] = {
 }
 
 
-def normalised_sql(name: str, rule: FieldRule) -> exp.Expr:
+def normalised_sql(name: str, rule: Identifier) -> exp.Expr:
     """The field's normalised value, as text, of the column that the rule reads."""
     value: exp.Expr = exp.cast(exp.column(rule.column or name), "varchar(1024)")
     for step in rule.normalise:
@@ -102,7 +102,7 @@ def normalised_sql(name: str, rule: FieldRule) -> exp.Expr:
     return value
 
 
-def usable_sql(value: exp.Expr, rule: FieldRule) -> exp.Expr:
+def usable_sql(value: exp.Expr, rule: Identifier) -> exp.Expr:
     """A condition that holds where the normalised `value` says something about a person."""
     conditions: list[exp.Expr] = [
         exp.GTE(this=exp.Length(this=value.copy()), expression=exp.Literal.number(rule.min_length))
@@ -114,7 +114,7 @@ def usable_sql(value: exp.Expr, rule: FieldRule) -> exp.Expr:
     return exp.and_(*conditions)
 
 
-def normalised(value: str, rule: FieldRule) -> str | None:
+def normalised(value: str, rule: Identifier) -> str | None:
     """The value as the pipeline normalises it; None where it says nothing about a person."""
     for step in rule.normalise:
         value = STEPS[step].python(value)

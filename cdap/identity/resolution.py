@@ -5,47 +5,36 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cdap.errors import CdapError
-from cdap.identity.candidates import (
-    RECORDS,
-    conflicts_query,
-    links_statement,
-    records_statement,
-    shared_values_statement,
-)
-from cdap.identity.components import connect_components
-from cdap.identity.config import IdentityConfig
+from cdap.errors import CdapError, ReconciliationError
 from cdap.identity.protocol import SqlSession
 from cdap.identity.statements import statements
-from cdap.sql import render
+from cdap.sql import create_temporary, render
 
-
-@dataclass(frozen=True)
-class IdentifierUse:
-    """Of one identifier: records that have a value, and those whose value passed the guards."""
-
-    present: int
-    used: int
+if TYPE_CHECKING:
+    from cdap.identity.matching import Matcher
 
 
 @dataclass(frozen=True)
 class ResolutionSummary:
-    """What a resolution found. `links` counts pairs by rule; `links_set_aside` those that an exclusive field forbade,
-    in `conflicts` components; `events` counts the run's events by kind; `seconds` is the whole transaction's."""
+    """What a resolution found, by which `model`, that was `trained` in the same run or before it.
+
+    `links` counts pairs of records of one customer that speak for it, `links_apart` pairs across customers that do or
+    nearly do; `events` counts the run's events by kind; `seconds` is the whole transaction's.
+    """
 
     run_id: str
+    model: str
+    trained: bool
     records: int
     links: int
-    links_set_aside: int
-    conflicts: int
+    links_apart: int
     customers: int
     largest: int
-    rounds: int
     events: dict[str, int]
-    identifiers: dict[str, IdentifierUse]
     seconds: float
 
 
@@ -54,65 +43,65 @@ class DuplicateRecordError(CdapError):
 
 
 def resolve(
-    warehouse: SqlSession, config: IdentityConfig, run_id: str, now: datetime | None = None
+    warehouse: SqlSession, records: str, matcher: Matcher, run_id: str, now: datetime | None = None
 ) -> ResolutionSummary:
-    """Resolves all records of `config.records` and writes what changed to the identity log.
+    """Resolves all rows of the table `records` and writes what changed to the identity log.
 
-    Everything happens in the warehouse and in one transaction: a run that is killed leaves nothing, and running it
-    again, or running on the same records, adds nothing. `now` is the instant at which this becomes known (default: the
-    clock's, UTC); the log never goes back in time, so an earlier one is moved to just after what is known already.
+    `matcher` says which records belong together; ids, events and the log are made of that in the warehouse. All of it
+    is one transaction: a run that is killed leaves nothing, and running it again, or running on the same records, adds
+    nothing. `now` is the instant at which this becomes known (default: the clock's, UTC); the log never goes back in
+    time, so an earlier one is moved to just after what is known already.
 
-    Raises DuplicateRecordError when a record key is not unique, and the warehouse's errors.
+    Raises DuplicateRecordError when a record key is not unique, ReconciliationError when the matcher leaves records out
+    or makes some up, and the errors of matcher and warehouse.
     """
     started = time.monotonic()
     with warehouse.transaction():
-        as_of = _known_at(warehouse, now if now is not None else datetime.now(UTC))
-        parameters = {"run_id": run_id, "as_of": as_of.isoformat(sep=" ", timespec="microseconds")}
-        warehouse.execute(records_statement(config), purpose="Normalising the records")
-        _refuse_duplicates(warehouse, config)
-        warehouse.execute(links_statement(config), purpose="Linking records by the rules")
-        rounds, conflicts = _connect(warehouse, config)
-        for file in ("clusters.sql", "ids.sql", "changes.sql", "events.sql", "log.sql"):
+        as_of = known_at(warehouse, now if now is not None else datetime.now(UTC))
+        _refuse_duplicates(warehouse, records)
+        for statement in statements("begin.sql"):
+            warehouse.execute(statement.sql, purpose=statement.purpose)
+        matched = matcher.match(warehouse, run_id, as_of)
+        _take_clusters(warehouse, records)
+        parameters = {"run_id": run_id, "as_of": as_of, "model": matched.model}
+        for file in ("ids.sql", "changes.sql", "events.sql", "log.sql"):
             for statement in statements(file, **parameters):
                 warehouse.execute(statement.sql, purpose=statement.purpose)
         totals, events = (
             warehouse.fetch_all(statement.sql, purpose=statement.purpose)
             for statement in statements("summary.sql", run_id=run_id)
         )
-        identifiers = warehouse.fetch_all(
-            shared_values_statement(config), purpose="Counting the values that the guards set aside"
-        )
         # A session's temporary tables outlive a transaction that commits.
         for statement in statements("end.sql"):
             warehouse.execute(statement.sql, purpose=statement.purpose)
-    records, links, links_set_aside, customers, largest = (int(value) for value in totals[0])
+    count, links, links_apart, customers, largest = (int(value) for value in totals[0])
     return ResolutionSummary(
         run_id=run_id,
-        records=records,
+        model=matched.model,
+        trained=matched.trained,
+        records=count,
         links=links,
-        links_set_aside=links_set_aside,
-        conflicts=conflicts,
+        links_apart=links_apart,
         customers=customers,
         largest=largest,
-        rounds=rounds,
-        events={str(kind): int(count) for kind, count in events},
-        identifiers={str(name): IdentifierUse(int(present), int(used)) for name, present, used in identifiers},
+        events={str(kind): int(number) for kind, number in events},
         seconds=round(time.monotonic() - started, 3),
     )
 
 
-def _known_at(warehouse: SqlSession, now: datetime) -> datetime:
-    """`now` as UTC without zone, or just after the newest that is known, whichever is later."""
+def known_at(warehouse: SqlSession, now: datetime) -> str:
+    """`now` as UTC without zone, or just after the newest that is known, whichever is later; as text."""
     at = now.astimezone(UTC).replace(tzinfo=None) if now.tzinfo is not None else now
     latest = exp.select(exp.Max(this=exp.column("known_from"))).from_(exp.table_("memberships", db="identity"))
     (newest,) = warehouse.fetch_all(render(latest), purpose="Reading how far the identity log goes")[0]
-    return at if newest is None else max(at, newest + timedelta(microseconds=1))
+    at = at if newest is None else max(at, newest + timedelta(microseconds=1))
+    return at.isoformat(sep=" ", timespec="microseconds")
 
 
-def _refuse_duplicates(warehouse: SqlSession, config: IdentityConfig) -> None:
+def _refuse_duplicates(warehouse: SqlSession, records: str) -> None:
     query = (
         exp.select("record_key")
-        .from_(exp.to_table(RECORDS))
+        .from_(exp.to_table(records))
         .group_by("record_key")
         .having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
         .order_by("record_key")
@@ -121,31 +110,34 @@ def _refuse_duplicates(warehouse: SqlSession, config: IdentityConfig) -> None:
     found = warehouse.fetch_all(render(query), purpose="Checking that record keys are unique")
     if found:
         raise DuplicateRecordError(
-            f"Resolving the records of {config.records}",
+            f"Resolving the records of {records}",
             f"these record keys appear more than once: {', '.join(str(key) for (key,) in found)}",
             "Correct the model that builds this table; each record must have one row",
         )
 
 
-def _connect(warehouse: SqlSession, config: IdentityConfig) -> tuple[int, int]:
-    """Components, with the weakest links set aside where exclusive fields conflict; returns rounds and conflicts."""
-    for statement in statements("links_begin.sql"):
-        warehouse.execute(statement.sql, purpose=statement.purpose)
-    rounds = connect_components(warehouse)
-    conflicts = 0
-    query = conflicts_query(config, "resolve_components")
-    if query is None:
-        return rounds, conflicts
-    find = render(exp.Insert(this=exp.to_table("resolve_conflicts"), expression=query))
-    # Each pass takes the weakest rule out of every component in conflict, so there are at most as many as rules.
-    for _ in range(len(config.rules) + 1):
-        warehouse.execute("delete from resolve_conflicts", purpose="Looking for conflicts of exclusive fields")
-        warehouse.execute(find, purpose="Looking for conflicts of exclusive fields")
-        (found,) = warehouse.fetch_all("select count(*) from resolve_conflicts", purpose="Counting conflicts")[0]
-        if found == 0:
-            break
-        conflicts += int(found)
-        for statement in statements("conflicts_break.sql"):
-            warehouse.execute(statement.sql, purpose=statement.purpose)
-        rounds += connect_components(warehouse)
-    return rounds, conflicts
+def _take_clusters(warehouse: SqlSession, records: str) -> None:
+    """Makes `resolve_clusters`: every record with its cluster and when it was first seen."""
+    columns = [exp.column("record_key", table="records"), exp.column("first_seen_at", table="records")]
+    same = exp.EQ(this=columns[0].copy(), expression=exp.column("record_key", table="assigned"))
+    query = (
+        exp.select(*columns, exp.column("cluster", table="assigned"))
+        .from_(exp.to_table(records).as_("records"))
+        .join(exp.to_table("resolve_assigned").as_("assigned"), on=same)
+    )
+    warehouse.execute(create_temporary("resolve_clusters", query), purpose="Giving every record its cluster")
+    counted = exp.select(
+        *(
+            exp.select(exp.Count(this=exp.Star())).from_(exp.to_table(table)).subquery().as_(name)
+            for table, name in ((records, "there"), ("resolve_assigned", "assigned"), ("resolve_clusters", "both"))
+        )
+    )
+    there, assigned, both = (
+        int(value) for value in warehouse.fetch_all(render(counted), purpose="Comparing records and clusters")[0]
+    )
+    if not there == assigned == both:
+        raise ReconciliationError(
+            f"Resolving the records of {records}",
+            f"there are {there}, {assigned} were given a cluster, and {both} are in both",
+            "Clear the task; if it happens again, something else writes that table while it is read",
+        )

@@ -3,6 +3,8 @@ select
     record_key_a,
     record_key_b,
     rule,
-    used
+    used,
+    bits,
+    evidence
 from "identity".edges
 where known_to is null

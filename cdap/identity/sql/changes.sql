@@ -32,25 +32,18 @@ select
     coalesce(found.record_key_b, known.record_key_b) as record_key_b,
     coalesce(found.rule, known.rule) as rule,
     coalesce(found.used, known.used) as used,
-    found.priority,
+    coalesce(found.bits, known.bits) as bits,
+    coalesce(found.evidence, known.evidence) as evidence,
     known.rule is null as added
-from (
-    select
-        a.record_key as record_key_a,
-        b.record_key as record_key_b,
-        links.rule,
-        links.used,
-        links.priority
-    from resolve_links as links
-    inner join resolve_records as a on links.node_a = a.node
-    inner join resolve_records as b on links.node_b = b.node
-) as found
+from resolve_links as found
 full outer join (
     select
         record_key_a,
         record_key_b,
         rule,
-        used
+        used,
+        bits,
+        coalesce(evidence, '') as evidence
     from "identity".edges
     where known_to is null
 ) as known
@@ -59,6 +52,7 @@ full outer join (
         and found.record_key_b = known.record_key_b
         and found.rule = known.rule
         and found.used = known.used
+        and found.evidence = known.evidence
 where found.rule is null or known.rule is null;
 
 -- Finding the ids that now stand for another customer because their founding record is there

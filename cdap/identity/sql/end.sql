@@ -1,13 +1,7 @@
 -- Dropping what the resolution no longer needs
-drop table if exists resolve_records;
+drop table if exists resolve_assigned;
 -- Dropping what the resolution no longer needs
 drop table if exists resolve_links;
--- Dropping what the resolution no longer needs
-drop table if exists resolve_scope;
--- Dropping what the resolution no longer needs
-drop table if exists resolve_components;
--- Dropping what the resolution no longer needs
-drop table if exists resolve_conflicts;
 -- Dropping what the resolution no longer needs
 drop table if exists resolve_clusters;
 -- Dropping what the resolution no longer needs

@@ -64,7 +64,7 @@ select
     ends.record_key_a,
     ends.record_key_b,
     ends.rule,
-    ends.priority,
+    ends.bits,
     ends.added,
     here.customer_id as receiver,
     before_a.customer_id as giver_a,
@@ -75,11 +75,11 @@ select
         else 'link_removed'
     end as cause
 from (
-    select record_key_a as record_key, record_key_a, record_key_b, rule, priority, added
+    select record_key_a as record_key, record_key_a, record_key_b, rule, bits, added
     from resolve_link_changes
     where used
     union all
-    select record_key_b as record_key, record_key_a, record_key_b, rule, priority, added
+    select record_key_b as record_key, record_key_a, record_key_b, rule, bits, added
     from resolve_link_changes
     where used
 ) as ends
@@ -114,7 +114,7 @@ from (
             order by
                 case when ends.added = (transfers.kind <> 'split') then 0 else 1 end,
                 case when transfers.giver in (ends.giver_a, ends.giver_b) then 0 else 1 end,
-                coalesce(ends.priority, 0),
+                coalesce(ends.bits, 1000) desc,
                 ends.rule,
                 ends.record_key_a,
                 ends.record_key_b
@@ -200,7 +200,7 @@ where absorbed_by is null;
 -- Writing the events
 insert into "identity".events (
     event_id, kind, customer_id, other_customer_id, record_key, cause, rule, edge_record_key_a, edge_record_key_b,
-    run_id, known_at
+    model, run_id, known_at
 )
 select
     sha2(
@@ -216,6 +216,7 @@ select
     rule,
     edge_record_key_a,
     edge_record_key_b,
+    :model as model,
     :run_id as run_id,
     cast(:as_of as timestamp) as known_at
 from resolve_events;

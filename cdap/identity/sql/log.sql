@@ -45,15 +45,21 @@ where
     and not resolve_link_changes.added
     and edges.record_key_a = resolve_link_changes.record_key_a
     and edges.record_key_b = resolve_link_changes.record_key_b
-    and edges.rule = resolve_link_changes.rule;
+    and edges.rule = resolve_link_changes.rule
+    and edges.used = resolve_link_changes.used
+    and coalesce(edges.evidence, '') = resolve_link_changes.evidence;
 
 -- Writing the links that are new
-insert into "identity".edges (record_key_a, record_key_b, rule, used, run_id, known_from, known_to)
+insert into "identity".edges (
+    record_key_a, record_key_b, rule, used, bits, evidence, run_id, known_from, known_to
+)
 select
     record_key_a,
     record_key_b,
     rule,
     used,
+    bits,
+    evidence,
     :run_id as run_id,
     cast(:as_of as timestamp) as known_from,
     cast(null as timestamp) as known_to

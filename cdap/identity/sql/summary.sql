@@ -1,8 +1,8 @@
 -- Counting what was resolved
 select
-    (select count(*) from resolve_records) as records,
+    (select count(*) from resolve_clusters) as records,
     (select count(*) from resolve_links where used) as links,
-    (select count(*) from resolve_links where not used) as links_set_aside,
+    (select count(*) from resolve_links where not used) as links_apart,
     (select count(distinct customer_id) from resolve_members) as customers,
     coalesce((
         select max(members)

@@ -27,7 +27,7 @@ class ClaimLoadsOperator(BaseOperator):
     """Claims every landed day that no run has applied; skips the run when there is none.
 
     The ledger says what is pending, not the event that started the run: ten events may be one run. A cleared run gets
-    its own days again.
+    its own days again. A run with the parameter `rebuild` goes on without any.
 
     Also makes the checked tables of sources that have landed nothing yet, so that every model finds what it reads.
 
@@ -42,7 +42,7 @@ class ClaimLoadsOperator(BaseOperator):
         with Warehouse.connect() as warehouse:
             began = time.monotonic()
             days = ledger.claim(warehouse, run_id)
-            if not days:
+            if not days and not context["params"].get("rebuild"):
                 raise AirflowSkipException("No landed day is waiting: nothing has changed since the last state run")
             names, glue = parameters(), boto3.client("glue")
             for source in load_sources(settings().config_dir).values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from airflow.sdk import BaseOperator
 
 from cdap.identity import load_identity_config, resolve
@@ -29,10 +30,16 @@ class ResolveIdentityOperator(LineageMixin, BaseOperator):
 
     @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
+        # numpy, scipy and DuckDB are of no use to the process that parses the DAG.
+        from cdap.identity.exchange import LakeExchange
+        from cdap.identity.matching import ModelMatcher
+        from cdap.identity.models import ModelStore
+
         config = load_identity_config(settings().config_dir / "identity.yaml")
-        names = parameters()
+        names, s3, run_id = parameters(), boto3.client("s3"), context["dag_run"].run_id
+        matcher = ModelMatcher(config, LakeExchange(s3, names, run_id), ModelStore(s3, names.lake_bucket))
         with Warehouse.connect(names) as warehouse:
-            summary = resolve(warehouse, config, context["dag_run"].run_id)
+            summary = resolve(warehouse, config.records, matcher, run_id)
             record(
                 context,
                 warehouse,
@@ -42,21 +49,19 @@ class ResolveIdentityOperator(LineageMixin, BaseOperator):
                 engine_seconds=summary.seconds,
             )
         self.log.info(
-            "%s records are %s customers; %s links, largest customer %s records, events %s",
+            "%s records are %s customers by model %s%s; %s links, %s across customers, largest customer %s records, "
+            "events %s",
             summary.records,
             summary.customers,
+            summary.model,
+            " (trained in this run)" if summary.trained else "",
             summary.links,
+            summary.links_apart,
             summary.largest,
             summary.events,
         )
-        if summary.conflicts:
-            self.log.warning(
-                "%s components held exclusive values that conflict; %s links were set aside",
-                summary.conflicts,
-                summary.links_set_aside,
-            )
         self.moved(
-            [warehouse_table(names, "intermediate.int_identity_records")],
+            [warehouse_table(names, config.records)],
             [
                 warehouse_table(names, "identity.current_members", summary.records),
                 warehouse_table(names, "identity.edges", summary.links),

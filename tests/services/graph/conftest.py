@@ -34,7 +34,7 @@ def graph(graph_server: GremlinServer) -> Iterator[Graph]:
 
 
 @pytest.fixture(scope="session")
-def rules() -> IdentityConfig:
+def config() -> IdentityConfig:
     return load_identity_config(Path(__file__).parents[3] / "config" / "identity.yaml")
 
 

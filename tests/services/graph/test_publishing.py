@@ -12,9 +12,8 @@ from gremlin_python.process.traversal import T
 from cdap.errors import ReconciliationError
 from cdap.graph import Graph, publish_graph, publishing
 from cdap.graph.connection import GraphError
-from cdap.identity import resolve
 from cdap.identity.config import IdentityConfig
-from tests.unit.identity.conftest import DuckDbSession
+from tests.unit.identity.conftest import DuckDbSession, resolved
 
 ANNA = {"email": "anna@web.de", "first_name": "Anna", "birth_date": date(1980, 1, 2)}
 RECORDS: dict[str, dict[str, Any]] = {
@@ -26,16 +25,16 @@ RECORDS: dict[str, dict[str, Any]] = {
 }
 
 
-def fill(session: DuckDbSession, rules: IdentityConfig, records: dict[str, dict[str, Any]], run: str) -> None:
+def fill(session: DuckDbSession, records: dict[str, dict[str, Any]], run: str) -> None:
     session.replace_records(records)
-    resolve(session, rules, run)
+    resolved(session, run)
 
 
 def test_the_graph_holds_records_identifiers_customers_and_links(
-    session: DuckDbSession, graph: Graph, rules: IdentityConfig
+    session: DuckDbSession, graph: Graph, config: IdentityConfig
 ) -> None:
-    fill(session, rules, RECORDS, "r1")
-    summary = publish_graph(session, graph, rules)
+    fill(session, RECORDS, "r1")
+    summary = publish_graph(session, graph, config)
     assert summary.vertices == {"Record": 5, "Identifier": 4, "Customer": 4}
     assert summary.edges["belongs_to"] == 5
     assert summary.edges["has"] == 6
@@ -54,30 +53,30 @@ def test_the_graph_holds_records_identifiers_customers_and_links(
 
 
 def test_publishing_again_writes_nothing_and_changes_are_followed(
-    session: DuckDbSession, graph: Graph, rules: IdentityConfig
+    session: DuckDbSession, graph: Graph, config: IdentityConfig
 ) -> None:
-    fill(session, rules, RECORDS, "r1")
-    first = publish_graph(session, graph, rules)
-    again = publish_graph(session, graph, rules)
+    fill(session, RECORDS, "r1")
+    first = publish_graph(session, graph, config)
+    again = publish_graph(session, graph, config)
     assert (again.written, again.dropped, again.digest) == (0, 0, first.digest)
     fewer = {key: value for key, value in RECORDS.items() if key != "crm.contact:A"}
-    fill(session, rules, {**fewer, "crm.contact:D": {"account_id": "77"}}, "r2")
-    changed = publish_graph(session, graph, rules)
+    fill(session, {**fewer, "crm.contact:D": {"account_id": "77"}}, "r2")
+    changed = publish_graph(session, graph, config)
     assert changed.dropped >= 3
     assert graph.run(lambda g: g.V("record:crm.contact:A").count().next(), purpose="Reading") == 0
-    fill(session, rules, RECORDS, "r3")
-    assert publish_graph(session, graph, rules).digest == first.digest
+    fill(session, RECORDS, "r3")
+    assert publish_graph(session, graph, config).digest == first.digest
 
 
 def test_what_was_half_written_or_written_by_others_ends_in_the_same_graph(
-    session: DuckDbSession, graph: Graph, rules: IdentityConfig, monkeypatch: pytest.MonkeyPatch
+    session: DuckDbSession, graph: Graph, config: IdentityConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(session, rules, RECORDS, "r1")
-    expected = publish_graph(session, graph, rules).digest
+    fill(session, RECORDS, "r1")
+    expected = publish_graph(session, graph, config).digest
     graph.run(lambda g: g.V().has_label("Record").limit(2).drop().iterate(), purpose="Losing some")
     graph.run(lambda g: g.add_v("Record").property(T.id, "record:stray").iterate(), purpose="A stray")
     monkeypatch.setattr(publishing, "BATCH", 2)
-    assert publish_graph(session, graph, rules).digest == expected
+    assert publish_graph(session, graph, config).digest == expected
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -86,13 +85,13 @@ def test_what_was_half_written_or_written_by_others_ends_in_the_same_graph(
     with monkeypatch.context() as patched:
         patched.setattr(publishing, "write_edges", killed)
         with pytest.raises(KeyboardInterrupt):
-            publish_graph(session, graph, rules)
-    assert publish_graph(session, graph, rules).digest == expected
+            publish_graph(session, graph, config)
+    assert publish_graph(session, graph, config).digest == expected
 
 
-def test_an_edge_that_ends_elsewhere_is_found_out(session: DuckDbSession, graph: Graph, rules: IdentityConfig) -> None:
-    fill(session, rules, RECORDS, "r1")
-    publish_graph(session, graph, rules)
+def test_an_edge_that_ends_elsewhere_is_found_out(session: DuckDbSession, graph: Graph, config: IdentityConfig) -> None:
+    fill(session, RECORDS, "r1")
+    publish_graph(session, graph, config)
     edge = graph.run(lambda g: g.E().has_label("belongs_to").id_().next(), purpose="Reading")
     stray = "record:crm.contact:C"
     graph.run(lambda g: g.E(edge).drop().iterate(), purpose="Bending")
@@ -100,7 +99,7 @@ def test_an_edge_that_ends_elsewhere_is_found_out(session: DuckDbSession, graph:
         lambda g: g.V(stray).add_e("belongs_to").to(__.V(stray)).property(T.id, edge).iterate(), purpose="Bending"
     )
     with pytest.raises(ReconciliationError, match="of which 13 and"):
-        publish_graph(session, graph, rules)
+        publish_graph(session, graph, config)
 
 
 def test_writers_in_each_others_way_are_sent_again(graph: Graph) -> None:

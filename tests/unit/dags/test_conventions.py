@@ -24,7 +24,13 @@ def test_every_dag_file_loads(dagbag: Any) -> None:
 
 def test_there_is_an_ingest_dag_for_each_source_and_one_state_chain(dagbag: Any) -> None:
     assert sorted(dagbag.dags) == sorted(
-        ["build_profiles", "check_freshness", "document_models", *(f"ingest_{source}" for source in SOURCES)]
+        [
+            "build_profiles",
+            "check_freshness",
+            "document_models",
+            "train_identity",
+            *(f"ingest_{name}" for name in SOURCES),
+        ]
     )
 
 
@@ -68,7 +74,7 @@ def test_every_param_is_described_and_may_be_left_out(dagbag: Any) -> None:
         for name in dag.params:
             param = dag.params.get_param(name)
             assert param.description, f"{dag.dag_id}.{name}"
-            assert param.value is None, f"{dag.dag_id}.{name}"
+            assert not param.value, f"{dag.dag_id}.{name}"
 
 
 @pytest.mark.parametrize("source", SOURCES)

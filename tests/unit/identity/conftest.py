@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from cdap.identity import ResolutionSummary, resolve
+from cdap.identity.matching import Matched, Matcher
 from cdap.sql import CdapRedshift
 
-MIGRATION = Path(__file__).parents[3] / "migrations" / "0003_identity.sql"
+MIGRATIONS = sorted((Path(__file__).parents[3] / "migrations").glob("*identity*.sql"))
 
 
 def _as_in_redshift(node: exp.Expression) -> exp.Expression:
@@ -27,8 +31,12 @@ def _as_in_redshift(node: exp.Expression) -> exp.Expression:
 
 @cache
 def _migration() -> tuple[str, ...]:
-    parsed = sqlglot.parse(MIGRATION.read_text(encoding="utf-8"), read=CdapRedshift)
-    return tuple(statement.sql(dialect=CdapRedshift) for statement in parsed if statement is not None)
+    return tuple(
+        statement.sql(dialect=CdapRedshift)
+        for file in MIGRATIONS
+        for statement in sqlglot.parse(file.read_text(encoding="utf-8"), read=CdapRedshift)
+        if statement is not None
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -106,6 +114,65 @@ class DuckDbSession:
             table: self.connection.execute(f"select * from identity.{table} order by all").fetchall()  # noqa: S608
             for table in ("foundings", "memberships", "edges", "events", "aliases")
         }
+
+
+class SharedValues:
+    """Says that records which share an e-mail address, a phone or an account are of one person, and nothing else: what
+    is tested with it does not depend on how persons are found."""
+
+    FIELDS = ("email", "phone", "account_id")
+
+    def match(self, warehouse: DuckDbSession, run_id: str, as_of: str) -> Matched:
+        rows = warehouse.fetch_all(
+            "select record_key, email, phone, account_id from intermediate.int_identity_records order by record_key"
+        )
+        cluster = {key: key for key, *_ in rows}
+        for a, *of_a in rows:
+            for b, *of_b in rows:
+                equal = [name for name, x, y in zip(self.FIELDS, of_a, of_b, strict=True) if x is not None and x == y]
+                if a < b and equal:
+                    warehouse.execute(
+                        "insert into resolve_links values (%s, %s, %s, %s, '{}', true)",
+                        [a, b, ",".join(equal), float(len(equal))],
+                    )
+                    old, new = sorted((cluster[a], cluster[b]), reverse=True)
+                    cluster = {key: new if of == old else of for key, of in cluster.items()}
+        for key, of in cluster.items():
+            warehouse.execute("insert into resolve_assigned values (%s, %s)", [key, of])
+        return Matched("by shared values", trained=False)
+
+
+class LocalExchange:
+    """DuckDB reads and writes the files itself."""
+
+    def unload(self, warehouse: DuckDbSession, query: str, folder: Path, *, purpose: str) -> None:
+        warehouse.connection.execute(f"copy ({_translated(query)}) to '{folder / '0.parquet'}' (format parquet)")
+
+    def load(self, warehouse: DuckDbSession, table: str, file: Path, *, purpose: str) -> None:
+        warehouse.connection.execute(f"insert into {table} select * from read_parquet('{file}')")  # noqa: S608
+
+    def clear(self) -> None:
+        """Nothing lies between the two."""
+
+
+class Objects:
+    """As much of an S3 client as the models need."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+        self.held[f"{Bucket}/{Key}"] = Body
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, io.BytesIO]:
+        return {"Body": io.BytesIO(self.held[f"{Bucket}/{Key}"])}
+
+
+def resolved(
+    session: DuckDbSession, run_id: str, now: datetime | None = None, matcher: Matcher | None = None
+) -> ResolutionSummary:
+    """Resolves the session's records by the values that they share, or as another matcher says."""
+    return resolve(session, "intermediate.int_identity_records", matcher or SharedValues(), run_id, now)
 
 
 @pytest.fixture

@@ -18,23 +18,27 @@ def load(tmp_path: Path, text: str) -> None:
     load_identity_config(path)
 
 
-def test_the_projects_own_rules_load() -> None:
+def test_the_projects_own_file_loads() -> None:
     config = load_identity_config(PROJECT / "config" / "identity.yaml")
     assert {"email", "phone", "account_id"} <= config.identifiers.keys()
-    assert config.rules[0].name == "account"
+    assert config.linkage.unique_id == "record_key"
+    assert config.linkage.fields.ids == ("account_id",)
+
+
+COMPARE = "compare: {email: email}\n"
 
 
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("identifiers:\n  email:\n    normalize: [trim]\nrules:\n- {name: r, match: [email]}\n", 3, "normalize"),
-        ("identifiers:\n  email:\n    normalise: [trim, shout]\nrules:\n- {name: r, match: [email]}\n", 3, "normalise"),
-        ("identifiers:\n  email: {max_records: 1}\nrules:\n- {name: r, match: [email]}\n", 2, "max_records"),
-        ("identifiers:\n  email: {junk_patterns: ['(']}\nrules:\n- {name: r, match: [email]}\n", 2, "no regular"),
-        ("identifiers:\n  email: {}\nrules:\n- {name: r, match: [fax]}\n", 1, "names the field fax"),
-        ("identifiers:\n  email: {}\nattributes:\n  city: {}\nrules:\n- {name: r, match: [city]}\n", 1, "max_records"),
-        ("identifiers:\n  email: {}\nrules:\n- {name: r, match: [email]}\n- {name: r, match: [email]}\n", 1, "twice"),
-        ("identifiers:\n  email: {}\nrules: []\n", 3, "rules"),
+        (COMPARE + "identifiers:\n  email:\n    normalize: [trim]\n", 4, "normalize"),
+        (COMPARE + "identifiers:\n  email:\n    normalise: [trim, shout]\n", 4, "normalise"),
+        (COMPARE + "identifiers:\n  email: {max_records: 1}\n", 3, "max_records"),
+        (COMPARE + "identifiers:\n  email: {junk_patterns: ['(']}\n", 3, "no regular"),
+        ("compare: {mail: email}\nidentifiers: {}\n", 1, "mail"),
+        ("compare: {}\nidentifiers: {}\n", 1, "name at least one column"),
+        (COMPARE + "exclusive: [card]\nidentifiers: {}\n", 1, "names card"),
+        (COMPARE + "retrain_when_grown: 1\nidentifiers: {}\n", 2, "retrain_when_grown"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_field(tmp_path: Path, text: str, line: int, problem: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from cdap.identity.config import FieldRule, Step
+from cdap.identity.config import Identifier, Step
 from cdap.identity.normalisation import STEPS, normalised, normalised_sql, usable_sql
 from cdap.sql import render
 from tests.unit.identity.conftest import DuckDbSession
@@ -24,7 +24,7 @@ typed = st.text(
 )
 
 
-def in_the_warehouse(session: DuckDbSession, value: str, rule: FieldRule) -> str | None:
+def in_the_warehouse(session: DuckDbSession, value: str, rule: Identifier) -> str | None:
     column = normalised_sql("field", rule)
     value_of = exp.column("value")
     query = exp.select(exp.case().when(usable_sql(value_of, rule), value_of).as_("value")).from_(
@@ -43,7 +43,7 @@ def warehouse() -> DuckDbSession:
 
 @pytest.mark.parametrize("step", sorted(STEPS))
 def test_each_step_is_the_same_in_sql_and_in_python(warehouse: DuckDbSession, step: Step) -> None:
-    rule = FieldRule(normalise=(step,))
+    rule = Identifier(normalise=(step,))
 
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(typed)
@@ -68,7 +68,7 @@ def test_each_step_is_the_same_in_sql_and_in_python(warehouse: DuckDbSession, st
 def test_an_email_address_becomes_the_box_it_is_delivered_to(
     warehouse: DuckDbSession, typed_in: str, expected: str | None
 ) -> None:
-    rule = FieldRule(
+    rule = Identifier(
         normalise=("trim", "lower", "drop_plus_tag", "email_provider"),
         junk=frozenset({"test@test.com"}),
         junk_patterns=("^(no-?reply)@", "^[^@]*$"),
@@ -84,6 +84,6 @@ def test_an_email_address_becomes_the_box_it_is_delivered_to(
 def test_a_name_loses_accents_signs_and_digits_but_no_letters(
     warehouse: DuckDbSession, typed_in: str, expected: str | None
 ) -> None:
-    rule = FieldRule(normalise=("trim", "lower", "strip_accents", "letters"))
+    rule = Identifier(normalise=("trim", "lower", "strip_accents", "letters"))
     assert normalised(typed_in, rule) == expected
     assert in_the_warehouse(warehouse, typed_in, rule) == expected

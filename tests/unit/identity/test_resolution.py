@@ -1,26 +1,25 @@
-"""What the rules, the guards and the ids do, case by case."""
+"""What becomes of ids, events and the log, case by case."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cdap.identity import DuplicateRecordError, IdentityConfig, ResolutionSummary, load_identity_config, resolve
-from tests.unit.identity.conftest import DuckDbSession
+from cdap.errors import ReconciliationError
+from cdap.identity import DuplicateRecordError, ResolutionSummary
+from cdap.identity.matching import Matched
+from tests.unit.identity.conftest import DuckDbSession, SharedValues, resolved
 
-PROJECT = Path(__file__).parents[3]
-RULES = load_identity_config(PROJECT / "config" / "identity.yaml")
 START = datetime(2026, 1, 1)  # noqa: DTZ001 - the log's times are UTC without zone
 
 Records = dict[str, dict[str, Any]]
 
 
-def day(session: DuckDbSession, number: int, records: Records, config: IdentityConfig = RULES) -> ResolutionSummary:
+def day(session: DuckDbSession, number: int, records: Records) -> ResolutionSummary:
     session.replace_records(records)
-    return resolve(session, config, f"day {number}", START + timedelta(days=number))
+    return resolved(session, f"day {number}", START + timedelta(days=number))
 
 
 def events(session: DuckDbSession, number: int) -> list[tuple[Any, ...]]:
@@ -29,43 +28,6 @@ def events(session: DuckDbSession, number: int) -> list[tuple[Any, ...]]:
         "where run_id = ? order by kind, record_key",
         [f"day {number}"],
     ).fetchall()
-
-
-def test_a_family_that_shares_everything_but_first_names_stays_apart(session: DuckDbSession) -> None:
-    shared = {
-        "email": "lees@home.org",
-        "phone": "+442079460123",
-        "last_name": "Lee",
-        "street": "1 Elm",
-        "postcode": "N1",
-    }
-    day(
-        session,
-        1,
-        {
-            "s.c:1": {**shared, "first_name": "Ann", "birth_date": "1980-02-03"},
-            "s.c:2": {**shared, "first_name": "Ben", "birth_date": "2010-02-03"},
-            "s.c:3": {**shared, "first_name": "Bea", "birth_date": "2010-02-03"},
-            "s.c:4": {**shared, "first_name": "ANN "},
-        },
-    )
-    members = session.members()
-    assert members["s.c:1"] == members["s.c:4"]
-    assert len(set(members.values())) == 3
-
-
-def test_father_and_son_of_one_name_are_told_apart_by_birth_date(session: DuckDbSession) -> None:
-    shared = {"email": "lee@home.org", "first_name": "John", "last_name": "Lee", "street": "1 Elm", "postcode": "N1"}
-    day(session, 1, {"s.c:1": {**shared, "birth_date": "1950-02-03"}, "s.c:2": {**shared, "birth_date": "1980-05-06"}})
-    assert len(set(session.members().values())) == 2
-
-
-def test_junk_and_crowded_values_link_nobody(session: DuckDbSession) -> None:
-    records: Records = {f"s.c:{number}": {"email": "test@test.com", "first_name": "Ann"} for number in range(3)}
-    records |= {f"s.c:{number}": {"email": "desk@firm.org", "first_name": "Ann"} for number in range(10, 30)}
-    summary = day(session, 1, records)
-    assert (summary.links, summary.customers) == (0, 23)
-    assert (summary.identifiers["email"].present, summary.identifiers["email"].used) == (23, 0)
 
 
 def test_a_merge_keeps_the_older_id_and_undoing_it_brings_the_younger_back(session: DuckDbSession) -> None:
@@ -79,7 +41,7 @@ def test_a_merge_keeps_the_older_id_and_undoing_it_brings_the_younger_back(sessi
     day(session, 3, ann | also | link)
     assert set(session.members().values()) == {older}
     assert session.aliases() == {younger: older}
-    assert events(session, 3) == [("merge", older, younger, None, "link_added", "phone_name")]
+    assert events(session, 3) == [("merge", older, younger, None, "link_added", "phone")]
     day(session, 4, ann | also)
     assert session.members() == {"s.c:2": older, "s.c:1": younger}
     assert session.aliases() == {}
@@ -128,43 +90,17 @@ def test_a_merged_id_resolves_after_its_last_record_is_gone(session: DuckDbSessi
     assert session.aliases() == {younger: older}
 
 
-def test_exclusive_values_never_share_a_customer_and_the_weakest_rule_gives_way(session: DuckDbSession) -> None:
-    config = IdentityConfig.model_validate(
-        {
-            "identifiers": {"email": {}, "phone": {}, "account_id": {"exclusive": True}},
-            "rules": [{"name": "email", "match": ["email"]}, {"name": "phone", "match": ["phone"]}],
-        }
-    )
-    summary = day(
-        session,
-        1,
-        {
-            "s.c:1": {"email": "a@x", "account_id": "1"},
-            "s.c:2": {"email": "a@x", "phone": "+1"},
-            "s.c:3": {"phone": "+1", "account_id": "2"},
-        },
-        config,
-    )
-    members = session.members()
-    assert members["s.c:1"] == members["s.c:2"] != members["s.c:3"]
-    assert (summary.conflicts, summary.links, summary.links_set_aside) == (1, 1, 1)
+def test_records_left_out_by_the_matcher_are_found_out_and_nothing_is_written(session: DuckDbSession) -> None:
+    class Forgetful(SharedValues):
+        def match(self, warehouse: DuckDbSession, run_id: str, as_of: str) -> Matched:
+            matched = super().match(warehouse, run_id, as_of)
+            warehouse.execute("delete from resolve_assigned where record_key = 's.c:2'")
+            return matched
 
-
-def test_a_chain_of_ten_thousand_records_takes_few_rounds(session: DuckDbSession) -> None:
-    session.connection.execute(
-        """insert into intermediate.int_identity_records (record_key, email, phone)
-        select 's.c:' || (i * 7919 % 10007), 'e' || (i // 2) || '@x.org', '+4420' || (10000000 + (i + 1) // 2)
-        from range(10007) as t (i)"""
-    )
-    config = IdentityConfig.model_validate(
-        {
-            "identifiers": {"email": {}, "phone": {}},
-            "rules": [{"name": "email", "match": ["email"]}, {"name": "phone", "match": ["phone"]}],
-        }
-    )
-    summary = resolve(session, config, "run", START)
-    assert (summary.customers, summary.largest) == (1, 10007)
-    assert summary.rounds <= 20
+    session.replace_records({f"s.c:{number}": {"email": f"{number}@x.org"} for number in (1, 2, 3)})
+    with pytest.raises(ReconciliationError, match="there are 3, 2 were given a cluster, and 2 are in both"):
+        resolved(session, "run", START, Forgetful())
+    assert not any(session.log().values())
 
 
 def test_the_log_is_bitemporal(session: DuckDbSession) -> None:
@@ -191,5 +127,5 @@ def test_a_record_key_that_appears_twice_is_refused_by_name(session: DuckDbSessi
         "insert into intermediate.int_identity_records select * from intermediate.int_identity_records"
     )
     with pytest.raises(DuplicateRecordError, match=r"s\.c:1"):
-        resolve(session, RULES, "run", START)
+        resolved(session, "run", START)
     assert not any(session.log().values())

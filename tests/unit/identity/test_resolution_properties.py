@@ -12,26 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdap.identity import IdentityConfig, resolve
-from tests.unit.identity.conftest import DuckDbSession
-
-CONFIG = IdentityConfig.model_validate(
-    {
-        "identifiers": {
-            "email": {"max_records": 5},
-            "phone": {"max_records": 4},
-            "account_id": {"max_records": 50, "exclusive": True},
-        },
-        "attributes": {"birth_date": {}},
-        "rules": [
-            {"name": "account", "match": ["account_id"]},
-            {"name": "email", "match": ["email"], "compatible": ["birth_date"]},
-            {"name": "phone", "match": ["phone"]},
-        ],
-    }
-)
+from tests.unit.identity.conftest import DuckDbSession, SharedValues, resolved
 
 # Fixed instants, so that the translated statements are the same in every example.
+FIELDS = SharedValues.FIELDS
 START = datetime(2026, 1, 1)  # noqa: DTZ001 - the log's times are UTC without zone
 END = START + timedelta(days=30)
 
@@ -43,7 +27,6 @@ record = st.fixed_dictionaries(
         "email": st.sampled_from([None, "a@x", "b@x", "c@x", "d@x"]),
         "phone": st.sampled_from([None, None, "+1", "+2", "+3"]),
         "account_id": st.sampled_from([None, None, None, "1", "2"]),
-        "birth_date": st.sampled_from([None, "1980-01-01", "1990-01-01"]),
     }
 )
 day = st.dictionaries(st.sampled_from([f"s.t:{number}" for number in range(9)]), record, max_size=9)
@@ -62,61 +45,27 @@ def partition(members: dict[str, str]) -> set[frozenset[str]]:
 
 
 def expected_partition(records: Day) -> set[frozenset[str]]:
-    """The rules of CONFIG by the book: pairs, breadth-first components, weakest rules out where accounts conflict."""
+    """Records that share a value, breadth first."""
 
-    def usable(key: str, field: str, limit: int) -> Any:
-        value = records[key][field]
-        sharing = sum(other[field] == value for other in records.values())
-        return value if value is not None and sharing <= limit else None
+    def alike(a: str, b: str) -> bool:
+        return any(records[a][name] is not None and records[a][name] == records[b][name] for name in FIELDS)
 
-    limits = {"email": 5, "phone": 4, "account_id": 50}
-    fields = {key: {name: usable(key, name, limit) for name, limit in limits.items()} for key in records}
-
-    def linked(a: str, b: str) -> list[int]:
-        rules = []
-        births = {records[a]["birth_date"], records[b]["birth_date"]} - {None}
-        if fields[a]["account_id"] is not None and fields[a]["account_id"] == fields[b]["account_id"]:
-            rules.append(1)
-        if fields[a]["email"] is not None and fields[a]["email"] == fields[b]["email"] and len(births) < 2:
-            rules.append(2)
-        if fields[a]["phone"] is not None and fields[a]["phone"] == fields[b]["phone"]:
-            rules.append(3)
-        return rules
-
-    links = {(a, b, rule) for a in records for b in records if a < b for rule in linked(a, b)}
-
-    def components(keys: set[str], links: set[tuple[str, str, int]]) -> list[set[str]]:
-        found, left = [], set(keys)
-        while left:
-            reached, frontier = set(), {min(left)}
-            while frontier:
-                reached |= frontier
-                frontier = {
-                    b if a in frontier else a for a, b, _ in links if (a in frontier) != (b in frontier)
-                } - reached
-            found.append(reached)
-            left -= reached
-        return found
-
-    done: set[frozenset[str]] = set()
-    pending = [(component, links) for component in components(set(records), links)]
-    while pending:
-        component, used = pending.pop()
-        inside = {link for link in used if link[0] in component}
-        accounts = {fields[key]["account_id"] for key in component} - {None}
-        if len(accounts) < 2:
-            done.add(frozenset(component))
-            continue
-        kept = {link for link in inside if link[2] < max(rule for _, _, rule in inside)}
-        pending.extend((part, kept) for part in components(component, kept))
-    return done
+    found, left = set(), set(records)
+    while left:
+        reached, frontier = set(), {min(left)}
+        while frontier:
+            reached |= frontier
+            frontier = {b for b in left - reached if any(alike(a, b) for a in frontier)}
+        found.add(frozenset(reached))
+        left -= reached
+    return found
 
 
 def run(session: DuckDbSession, days: list[Day]) -> list[dict[str, str]]:
     members = []
     for number, records in enumerate(days):
         session.replace_records(records)
-        resolve(session, CONFIG, f"run-{number}", START + timedelta(days=number))
+        resolved(session, f"run-{number}", START + timedelta(days=number))
         members.append(session.members())
     return members
 
@@ -158,7 +107,7 @@ def test_an_id_never_names_two_customers_and_ended_ids_resolve(days: list[Day]) 
     ever: set[str] = set()
     for number, records in enumerate(days):
         session.replace_records(records)
-        resolve(session, CONFIG, f"run-{number}", START + timedelta(days=number))
+        resolved(session, f"run-{number}", START + timedelta(days=number))
         members, aliases = session.members(), session.aliases()
         living = set(members.values())
         assert len(living) == len(partition(members))
@@ -181,7 +130,7 @@ def test_every_change_of_a_customer_has_an_event(days: list[Day]) -> None:
     before: dict[str, str] = {}
     for number, records in enumerate(days):
         session.replace_records(records)
-        resolve(session, CONFIG, f"run-{number}", START + timedelta(days=number))
+        resolved(session, f"run-{number}", START + timedelta(days=number))
         after = session.members()
         events = session.fetch_all(
             'select kind, customer_id, other_customer_id, record_key from "identity".events where run_id = %s',
@@ -213,9 +162,9 @@ def test_running_again_on_the_same_records_changes_nothing(days: list[Day]) -> N
     session = DuckDbSession()
     run(session, days)
     log = session.log()
-    resolve(session, CONFIG, f"run-{len(days) - 1}", START)
+    resolved(session, f"run-{len(days) - 1}", START)
     assert session.log() == log
-    resolve(session, CONFIG, "another run", START)
+    resolved(session, "another run", START)
     assert session.log() == log
 
 
@@ -230,14 +179,14 @@ def test_a_run_killed_between_two_statements_leaves_nothing_and_can_be_run_again
     log = session.log()
     started = whole.executed
     whole.replace_records(last)
-    resolve(whole, CONFIG, "last", END)
+    resolved(whole, "last", END)
     session.replace_records(last)
     session.fail_after = session.executed + int(moment * (whole.executed - started - 1))
     with pytest.raises(KeyboardInterrupt):
-        resolve(session, CONFIG, "last", END)
+        resolved(session, "last", END)
     assert session.log() == log
     session.fail_after = None
-    resolve(session, CONFIG, "last", END)
+    resolved(session, "last", END)
     assert session.members() == whole.members()
     assert session.aliases() == whole.aliases()
 
@@ -261,5 +210,5 @@ def test_undoing_a_merge_gives_what_would_have_been(first: Day, link: Day) -> No
 def test_the_session_factory_gives_separate_warehouses(new_session: Callable[[], DuckDbSession]) -> None:
     one, other = new_session(), new_session()
     one.replace_records({"s.t:1": {"email": "a@x"}})
-    resolve(one, CONFIG, "run")
+    resolved(one, "run")
     assert one.members() and not other.members()

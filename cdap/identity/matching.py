@@ -1,0 +1,134 @@
+"""Which records are of one person, by the model: from the warehouse, through linkage, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from cdap.identity.config import IdentityConfig
+from cdap.identity.exchange import Exchange
+from cdap.identity.models import ModelStore, Release
+from cdap.identity.protocol import SqlSession
+from cdap.linkage.constraints import Decision
+from cdap.linkage.resolve import Resolution, train
+from cdap.linkage.resolve import resolve as resolve_records
+from cdap.sql import render
+
+CLUSTERS = pa.schema([("record_key", pa.string()), ("cluster", pa.string())])
+LINKS = pa.schema(
+    [
+        ("record_key_a", pa.string()),
+        ("record_key_b", pa.string()),
+        ("rule", pa.string()),
+        ("bits", pa.float64()),
+        ("evidence", pa.string()),
+        ("used", pa.bool_()),
+    ]
+)
+LONGEST_RULE = 128
+
+
+@dataclass(frozen=True)
+class Matched:
+    """By which model, and whether it was trained in this run."""
+
+    model: str
+    trained: bool
+
+
+class Matcher(Protocol):
+    """Says which records belong together."""
+
+    def match(self, warehouse: SqlSession, run_id: str, as_of: str) -> Matched:
+        """Fills the tables of begin.sql, `resolve_assigned` with every record, in the transaction that is open."""
+
+
+class ModelMatcher:
+    """Records are compared by the current model; one is trained when there is none that serves."""
+
+    def __init__(self, config: IdentityConfig, exchange: Exchange, models: ModelStore) -> None:
+        self._config = config
+        self._exchange = exchange
+        self._models = models
+
+    def match(self, warehouse: SqlSession, run_id: str, as_of: str) -> Matched:
+        with self._records(warehouse) as (folder, count):
+            if not count:
+                return Matched("", trained=False)
+            release = self._models.current(warehouse)
+            trained = release is None or not release.serves(self._config, count)
+            if release is None or trained:
+                release = self._train(warehouse, folder, count, run_id, as_of)
+            model = folder / "model.json"
+            self._models.fetch(release, model)
+            found = resolve_records(
+                folder / "*.parquet",
+                self._config.linkage,
+                model=model,
+                decisions=_decisions(warehouse),
+                tell_links=True,
+            )
+            self._give_back(warehouse, folder, found)
+            return Matched(release.model, trained)
+
+    def train(self, warehouse: SqlSession, run_id: str, as_of: str) -> Release | None:
+        """Trains a model on the records that there are and makes it current; None when there is no record."""
+        with self._records(warehouse) as (folder, count):
+            return self._train(warehouse, folder, count, run_id, as_of) if count else None
+
+    def _train(self, warehouse: SqlSession, folder: Path, count: int, run_id: str, as_of: str) -> Release:
+        model = train(folder / "*.parquet", self._config.linkage)
+        return self._models.release(warehouse, model, self._config, count, run_id, as_of)
+
+    @contextmanager
+    def _records(self, warehouse: SqlSession) -> Iterator[tuple[Path, int]]:
+        """A folder with the records as Parquet, and how many they are."""
+        table = exp.to_table(self._config.records)
+        columns = dict.fromkeys(self._config.linkage.columns())
+        query = render(exp.select(*(exp.column(name) for name in columns)).from_(table))
+        counting = render(exp.select(exp.Count(this=exp.Star())).from_(table))
+        with TemporaryDirectory(prefix="cdap-identity-") as name:
+            folder = Path(name)
+            try:
+                self._exchange.unload(warehouse, query, folder, purpose="Reading the records of persons")
+                (count,) = warehouse.fetch_all(counting, purpose="Counting the records of persons")[0]
+                yield folder, int(count)
+            finally:
+                self._exchange.clear()
+
+    def _give_back(self, warehouse: SqlSession, folder: Path, found: Resolution) -> None:
+        clusters = ((of.unique_id, of.customer_id) for of in found.assignments)
+        links = (
+            (of.record_a, of.record_b, of.agreement[:LONGEST_RULE], of.bits, of.evidence, of.holds)
+            for of in found.links
+        )
+        for table, schema, rows in (
+            ("resolve_assigned", CLUSTERS, list(clusters)),
+            ("resolve_links", LINKS, list(links)),
+        ):
+            if rows:
+                file = folder / table
+                pq.write_table(_table(rows, schema), file)
+                self._exchange.load(warehouse, table, file, purpose=f"Writing {table}")
+
+
+def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
+
+
+def _decisions(warehouse: SqlSession) -> list[Decision]:
+    rows = warehouse.fetch_all(
+        'select record_key_a, record_key_b, decision from "identity".decisions where known_to is null',
+        purpose="Reading what people decided",
+    )
+    return [Decision(str(a), str(b), str(decision)) for a, b, decision in rows]
