@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cdap.cli import stewardship
 from cdap.identity.members import read_members
 from cdap.linkage.evaluation import Evaluation, read_truth
 from cdap.linkage.evaluation import evaluate as evaluate_members
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from cdap.graph.explanation import Link
 
 app = typer.Typer(no_args_is_help=True, help="Which records belong to one customer.")
+for command in (stewardship.review, stewardship.link, stewardship.unlink, stewardship.undecide, stewardship.preview):
+    app.command()(command)
 
 
 @app.callback()

@@ -84,6 +84,19 @@ class ModelMatcher:
         with self._records(warehouse) as (folder, count):
             return self._train(warehouse, folder, count, run_id, as_of) if count else None
 
+    def propose(self, warehouse: SqlSession, model: Path | None = None) -> dict[str, str]:
+        """Which customer each record would be of by the model of a file, or one trained now; nothing is written.
+
+        The customers' ids are this proposal's own.
+        """
+        with self._records(warehouse) as (folder, count):
+            if not count:
+                return {}
+            found = resolve_records(
+                folder / "*.parquet", self._config.linkage, model=model, decisions=_decisions(warehouse)
+            )
+            return {of.unique_id: of.customer_id for of in found.assignments}
+
     def _train(self, warehouse: SqlSession, folder: Path, count: int, run_id: str, as_of: str) -> Release:
         model = train(folder / "*.parquet", self._config.linkage)
         return self._models.release(warehouse, model, self._config, count, run_id, as_of)

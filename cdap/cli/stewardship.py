@@ -1,0 +1,111 @@
+"""`cdap identity review|link|unlink|undecide|preview`: what people decide, and what they see before."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import json
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import boto3
+import typer
+from rich.console import Console
+
+from cdap.identity import decisions, load_identity_config
+from cdap.identity.members import read_members
+from cdap.identity.preview import Change, compare
+from cdap.parameters import parameters
+from cdap.settings import settings
+from cdap.warehouse import Warehouse
+
+RecordArgument = Annotated[str, typer.Argument(help="A record key, source.table:id.")]
+ByOption = Annotated[str | None, typer.Option("--by", help="Who decides; the user of this machine when left out.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why, for who reads it later.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TAKES_EFFECT = "It takes effect with the next run of build_profiles; trigger it with `rebuild` when no day is waiting."
+
+
+def review(
+    limit: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 20, as_json: JsonOption = False
+) -> None:
+    """List the pairs of records that are least sure and that nobody has decided on, with what each field says."""
+    with Warehouse.connect(parameters(settings().parameters_prefix)) as warehouse:
+        pairs = decisions.doubtful_pairs(warehouse, limit)
+    if as_json:
+        typer.echo(json.dumps([{**dataclasses.asdict(of), "evidence": json.loads(of.evidence)} for of in pairs]))
+        return
+    console = Console(highlight=False)
+    if not pairs:
+        console.print("No pair is in doubt.")
+        return
+    for of in pairs:
+        is_now = "one customer" if of.one_customer else "two customers"
+        said = sorted(json.loads(of.evidence).items(), key=lambda field: -field[1])
+        fields = ", ".join(f"{name} {bits:+.1f}" for name, bits in said)
+        console.print(f"{of.record_a} {of.record_b}  {is_now}, {of.bits:+.1f} bits ({fields})", soft_wrap=True)
+    console.print("Next: `cdap profile show --id RECORD` for each, then `cdap identity link` or `unlink`.")
+
+
+def link(a: RecordArgument, b: RecordArgument, by: ByOption = None, reason: ReasonOption = None) -> None:
+    """Decide that two records are of one person; it holds whatever a model says."""
+    _decide(a, b, "link", by, reason)
+
+
+def unlink(a: RecordArgument, b: RecordArgument, by: ByOption = None, reason: ReasonOption = None) -> None:
+    """Decide that two records are of two persons; it holds whatever a model says."""
+    _decide(a, b, "unlink", by, reason)
+
+
+def undecide(a: RecordArgument, b: RecordArgument) -> None:
+    """Take back what was decided of two records."""
+    with Warehouse.connect(parameters(settings().parameters_prefix)) as warehouse:
+        decisions.undecide(warehouse, a, b)
+    Console().print(f"The decision on {a} and {b} is taken back. {TAKES_EFFECT}", soft_wrap=True)
+
+
+def preview(
+    model: Annotated[Path | None, typer.Option(help="A model; one is trained when not given.", dir_okay=False)] = None,
+    config: Annotated[Path | None, typer.Option(help="Instead of config/identity.yaml.", dir_okay=False)] = None,
+    examples: Annotated[int, typer.Option(min=0, help="How many merges and splits to show.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Show by example which customers a new model or configuration would merge and split; nothing is changed."""
+    # numpy, scipy and DuckDB are of no use to the other commands.
+    from cdap.identity.exchange import LakeExchange
+    from cdap.identity.matching import ModelMatcher
+    from cdap.identity.models import ModelStore
+
+    settled = load_identity_config(config or settings().config_dir / "identity.yaml")
+    names, s3 = parameters(settings().parameters_prefix), boto3.client("s3")
+    exchange = LakeExchange(s3, names, f"preview {uuid4()}")
+    with Warehouse.connect(names) as warehouse:
+        before = read_members(warehouse)
+        after = ModelMatcher(settled, exchange, ModelStore(s3, names.lake_bucket)).propose(warehouse, model)
+    found = compare(before, after)
+    if as_json:
+        shown = dataclasses.replace(found, changes=found.changes[:examples])
+        typer.echo(json.dumps({**dataclasses.asdict(shown), "changed": len(found.changes)}))
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"{found.records:,} records: {found.customers_before:,} customers would be {found.customers_after:,}; "
+        f"{found.unchanged:,} stay as they are, {len(found.changes):,} merge or split.",
+        soft_wrap=True,
+    )
+    for change in found.changes[:examples]:
+        console.print(f"  {_told(change)}", soft_wrap=True)
+    if found.changes:
+        console.print("Next: release a model with the DAG train_identity, or keep the one that there is.")
+
+
+def _decide(a: str, b: str, verdict: decisions.Verdict, by: str | None, reason: str | None) -> None:
+    with Warehouse.connect(parameters(settings().parameters_prefix)) as warehouse:
+        decisions.decide(warehouse, a, b, verdict, by=by or getpass.getuser(), reason=reason)
+    are = "one person" if verdict == "link" else "two persons"
+    Console().print(f"{a} and {b} are {are}, whatever a model says. {TAKES_EFFECT}", soft_wrap=True)
+
+
+def _told(change: Change) -> str:
+    return f"{change.kind}: {' | '.join(' '.join(part) for part in change.parts)}"
