@@ -41,9 +41,9 @@ def machine_in(
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Content:
-    """What a machine holds that had both sources from the start."""
+    """What a machine holds that had both sources from the start, by a model that was trained on all of it."""
     with machine_in(tmp_path_factory.mktemp("reference")) as machine:
-        return first_backfill(machine).first
+        return first_backfill(machine).retrain()
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +61,9 @@ def late(reference: Content, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="session")
 def with_crm(late: World) -> Content:
-    """What the machine holds once the CRM was added, before anything else happens to it."""
-    return late.content()
+    """What the machine holds once the CRM was added, by a model that was trained on all of it, before anything else
+    happens to it."""
+    return late.retrain()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from tests.end_to_end.rest import AirflowRest, wait_for
 PROJECT = Path(__file__).resolve().parents[2]
 POPULATION = Population(customers=300, days=5, end=date(2026, 3, 6), seed=11)
 DAYS = [(POPULATION.end - timedelta(days=back)).isoformat() for back in range(POPULATION.days - 1, -1, -1)]
-INGEST, STATE = "ingest_shop", "build_profiles"
+INGEST, STATE, TRAIN = "ingest_shop", "build_profiles", "train_identity"
 
 
 def session_of(machine: Machine) -> boto3.session.Session:
@@ -78,6 +78,14 @@ class World:
     def settle(self) -> None:
         """Wait until nothing runs."""
         wait_for("Airflow to be idle", self.airflow.idle)
+
+    def retrain(self) -> Content:
+        """What the tables hold once a new identity model was trained on all records and they were resolved by it."""
+        before = len(self.effective_state_runs())
+        self.airflow.post(f"/dags/{TRAIN}/dagRuns", {"logical_date": None})
+        wait_for("a state run by the new model", lambda: len(self.effective_state_runs()) > before)
+        self.settle()
+        return self.content()
 
     def expect_same_after(self, action: Callable[[], None]) -> None:
         """`action` must make the state chain apply something, and the content must be what it was."""

@@ -15,6 +15,7 @@ from benchmarks import persons
 from cdap.identity import IdentityConfig, ResolutionSummary, load_identity_config
 from cdap.identity.matching import ModelMatcher
 from cdap.identity.models import ModelStore
+from cdap.identity.preview import compare
 from cdap.linkage import strangers
 from cdap.linkage.config import Roles
 from cdap.linkage.evaluation import evaluate
@@ -158,6 +159,18 @@ def test_decisions_join_and_part_whatever_the_model_says(platform: Platform, rec
     assert after[joined[0]] != after[joined[1]]
     assert after[strangers_of[0]] == after[strangers_of[-1]]
     assert (*sorted((strangers_of[0], strangers_of[-1])), "decision", None, "{}", True) in platform.edges()
+
+
+def test_a_proposal_changes_nothing_and_is_what_a_run_would_make(platform: Platform, records: Records) -> None:
+    half = dict(list(records.items())[: RECORDS // 2])
+    platform.day(half)
+    log = platform.session.log()
+    platform.session.replace_records(records)
+    proposed = platform.matcher().propose(platform.session)
+    assert platform.session.log() == log
+    fresh = Platform()
+    fresh.day(records)
+    assert compare(fresh.session.members(), proposed).changes == ()
 
 
 def test_no_record_is_no_customer_and_no_model(platform: Platform) -> None:
