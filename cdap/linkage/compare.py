@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, kind_of
+from cdap.linkage.fields import EQUAL, KINDS, ONLY_EQUAL, SWAPPED, kind_of
 
 Codes = npt.NDArray[np.int16]
 
@@ -34,6 +34,8 @@ def level_codes(fields: Sequence[str]) -> str:
     for field in fields:
         a, b = f'x."{field}"', f'y."{field}"'
         cases = [f"when {a} is null or {b} is null then {MISSING}", f'when {a} = {b} then {EQUAL} + x."b_{field}"']
+        if kind_of(field) in ONLY_EQUAL:
+            cases.append(f"when true then {MISSING}")
         if named and field == "email":
             # Addresses are made of names: that two namesakes' addresses are alike is no further evidence.
             cases.append(f"when {namesakes} then {MISSING}")

@@ -44,7 +44,11 @@ def _birth_date(value: Any) -> Any:
 
 
 class Roles(_Strict):
-    """Which column says what. `full_name` is split at its first blank where first and last name are not there."""
+    """Which column says what. `full_name` is split at its first blank where first and last name are not there.
+
+    `ids` are numbers of which a person has one, `accounts` those of which a person may have several: that two differ
+    says nothing.
+    """
 
     first_name: Columns | None = None
     middle_name: Columns | None = None
@@ -59,6 +63,7 @@ class Roles(_Strict):
     postcode: str | None = None
     gender: str | None = None
     ids: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
 
     @model_validator(mode="after")

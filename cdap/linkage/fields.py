@@ -114,8 +114,13 @@ KINDS: dict[str, Kind] = {
     "id": Kind(
         (f"{ONE_EDIT}", f"{TWO_EDITS}"), (0.03, 0.01, 0.01), 0.01, learned=True, parts=("{f}[1:4]", "right({f}, 4)")
     ),
+    # Of the accounts that a person has two may differ, which says nothing: such a pair counts as one without them.
+    "account": Kind((), (0.01,), 0.01, learned=True),
     "cat": Kind((f"{LIKENESS} >= 0.88",), (0.05, 0.25), 0.2, learned=True, parts=("{f}",)),
 }
+
+# Kinds of which only equal values say something.
+ONLY_EQUAL = ("account",)
 
 # Names of two persons written in each other's place: a level of the first name.
 SWAPPED = 10

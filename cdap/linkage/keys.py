@@ -16,7 +16,7 @@ from cdap.linkage.fields import KINDS, kind_of
 # Pairs that a key may spend, in pairs a record: the plain keys, and those of every two parts of two fields.
 PLAIN_BUDGET, PART_BUDGET = 6.0, 1.0
 
-PLAIN = ("email", "phone", "id", "street", "dob")
+PLAIN = ("email", "phone", "id", "account", "street", "dob")
 # `{kind}` stands for the field of that kind, of several for the first.
 TOGETHER = (
     ("{first}", "{last}"), ("{last}", "{dob}"), ("{first}", "{dob}"), ("{last}", "{postcode}"),

@@ -18,6 +18,8 @@ from cdap.linkage.model import Floats, Model
 NEAR = -3.0
 # What joined records without evidence: a person's decision, or that they are the same as many others.
 DECISION, COPY = "decision", "copy"
+# Of the evidence what no field says: how frequent pairs of one person are beside what else the pair may be.
+BASE = "base"
 ROLES = {"first": "first_name", "middle": "middle_name", "last": "last_name", "dob": "birth_date", "year": "birth_year"}
 
 
@@ -26,7 +28,9 @@ class Link:
     """Two records, by their ids, a < b in the records' order.
 
     `agreement` names the fields in which they are equal, in the fields' order, joined by a comma (`decision` and `copy`
-    stand for themselves); `bits` is log2 of the odds that they are one person, `evidence` what each field adds to it.
+    stand for themselves); `bits` is log2 of the odds that they are one person, `evidence` (JSON) what each field adds
+    to it and what none does (BASE).
+
     A link holds when both are of one customer; one that does not was outweighed by other records or by a constraint, or
     is itself rather against than for.
     """
@@ -64,8 +68,8 @@ def links_of(
         if not len(told):
             continue
         patterns, pattern = np.unique(found.codes[told], axis=0, return_inverse=True)
-        evidence = model.evidence(patterns)
-        texts = [_texts(names, codes, bits) for codes, bits in zip(patterns, evidence, strict=True)]
+        of_patterns = zip(patterns, model.evidence(patterns), model.bits(patterns), strict=True)
+        texts = [_texts(names, codes, evidence, float(bits)) for codes, evidence, bits in of_patterns]
         for place, of_pair in zip(told.tolist(), pattern.reshape(-1).tolist(), strict=True):
             agreement, text = texts[of_pair]
             a, b = uids[int(found.a[place])], uids[int(found.b[place])]
@@ -82,13 +86,14 @@ def links_without_evidence(
             yield Link(record_a, record_b, why, None, "{}", True)
 
 
-def _texts(names: Sequence[str], codes: Codes, bits: Floats) -> tuple[str, str]:
+def _texts(names: Sequence[str], codes: Codes, evidence: Floats, bits: float) -> tuple[str, str]:
     agreed = ",".join(name for name, code in zip(names, codes.tolist(), strict=True) if code >= EQUAL)
     told = {
         name: round(float(of_field), 1)
-        for name, code, of_field in zip(names, codes.tolist(), bits, strict=True)
+        for name, code, of_field in zip(names, codes.tolist(), evidence, strict=True)
         if code >= 0
     }
+    told[BASE] = round(bits - float(evidence.sum()), 1)
     return agreed or "alike", json.dumps(told, separators=(",", ":"))
 
 
@@ -96,5 +101,6 @@ def _role(field: str, config: LinkageConfig) -> str:
     """The field as the configuration names it: a role, or the column of one of several ids and categories."""
     kind, _, number = field.partition("_")
     if number:
-        return (config.fields.ids if kind == "id" else config.fields.categories)[int(number)]
+        of_kind = {"id": config.fields.ids, "account": config.fields.accounts, "cat": config.fields.categories}
+        return of_kind[kind][int(number)]
     return ROLES.get(kind_of(field), field)

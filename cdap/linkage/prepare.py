@@ -267,13 +267,15 @@ def _fields(config: LinkageConfig) -> Iterator[tuple[str, str]]:
         yield "gender", f"nullif(lower(trim({_text(roles.gender)}))[1], '')"
     for number, name in enumerate(roles.ids):
         yield f"id_{number}", f"nullif(regexp_replace(lower({_text(name)}), '[^a-z0-9]', '', 'g'), '')"
+    for number, name in enumerate(roles.accounts):
+        yield f"account_{number}", f"nullif(regexp_replace(lower({_text(name)}), '[^a-z0-9]', '', 'g'), '')"
     for number, name in enumerate(roles.categories):
         yield f"cat_{number}", _words(_text(name))
 
 
 def _take_out_junk(db: duckdb.DuckDBPyConnection, fields: dict[str, str]) -> Iterator[Junk]:
     for field in fields:
-        if kind_of(field) in ("email", "phone", "id") and "last" in fields:
+        if kind_of(field) in ("email", "phone", "id", "account") and "last" in fields:
             found = db.execute(
                 f'select "{field}", count(*) from r0 where "{field}" is not null group by 1 '  # noqa: S608
                 f"having count(distinct last[1:4]) > {SURNAMES_OF_JUNK}"

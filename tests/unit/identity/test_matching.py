@@ -100,7 +100,8 @@ def test_every_customer_is_held_together_by_links_that_say_why(platform: Platfor
     for a, b, rule, bits, evidence, used in platform.edges():
         assert used == (members[a] == members[b])
         assert rule and bits > (0 if used else -3.1)
-        assert set(json.loads(evidence)) <= {*Roles.model_fields, "account_id"}
+        assert set(json.loads(evidence)) <= {*Roles.model_fields, "account_id", "country", "base"}
+        assert sum(json.loads(evidence).values()) == pytest.approx(bits, abs=0.6)
         assert {name for name in rule.split(",") if name != "alike"} <= set(json.loads(evidence))
         if used:
             joined[a].add(b)

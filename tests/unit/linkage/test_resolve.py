@@ -15,7 +15,7 @@ from benchmarks.persons import CONFIG, write
 from cdap.cli.identity import app
 from cdap.errors import CdapError, ConfigurationError
 from cdap.linkage import strangers
-from cdap.linkage.config import load_linkage_config
+from cdap.linkage.config import LinkageConfig, load_linkage_config
 from cdap.linkage.evaluation import evaluate
 from cdap.linkage.fields import KINDS, kind_of
 from cdap.linkage.files import read_clusters, read_truth
@@ -174,6 +174,28 @@ def test_the_command_resolves_a_file_and_evaluates_what_it_wrote(persons: Path, 
     assert len(read_clusters(out)) == RECORDS
     run = CliRunner().invoke(app, ["evaluate", "--clusters", str(out), "--truth", str(persons), "--json"])
     assert json.loads(run.stdout)["f1"] > 0.92
+
+
+def test_two_accounts_of_a_person_say_nothing_and_one_of_two_records_much(persons: Path, tmp_path: Path) -> None:
+    table = pq.read_table(persons)
+    own, of_person = table["unique_id"].to_pylist(), table["person_id"].to_pylist()
+    # A shop's records have an account each; every other record of the CRM names one of the person's in the shop.
+    shop = {person: key for key, person in zip(own, of_person, strict=True) if key.startswith("shop:")}
+    accounts = [
+        key if key.startswith("shop:") else shop.get(person) if number % 2 else None
+        for number, (key, person) in enumerate(zip(own, of_person, strict=True))
+    ]
+    file = tmp_path / "accounts.parquet"
+    pq.write_table(table.append_column("account", [accounts]), file)
+
+    def f1(**more: list[str]) -> float:
+        fields = {**CONFIG.fields.model_dump(exclude_none=True), **more}
+        config = LinkageConfig.model_validate({"unique_id": "unique_id", "fields": fields})
+        members = {a.unique_id: a.customer_id for a in resolve(file, config).assignments}
+        return evaluate(members, read_truth(file)).f1
+
+    assert f1(accounts=["account"]) >= f1()
+    assert f1(accounts=["account"]) > f1(ids=["account"]) + 0.03
 
 
 def _syllables(number: int) -> str:
