@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
             f"{LIKENESS} >= 0.80 or {SHORTER} or {NICKNAMES}",
             "least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]",
         ),
-        (0.08, 0.05, 0.02, 0.04),
+        (0.08, 0.05, 0.02, 0.03),
         0.02,
         parts=("{f}", "{f}[1:3]"),
     ),
@@ -76,7 +76,7 @@ KINDS: dict[str, Kind] = {
             f"{TWO_EDITS} or (({{a}}[1:4] = {{b}}[1:4])::int + ({{a}}[5:6] = {{b}}[5:6])::int "
             "+ ({a}[7:8] = {b}[7:8])::int) = 2 or (least(length({a}), length({b})) < 8 and {a}[1:4] = {b}[1:4])",
         ),
-        (0.05, 0.02, 0.02),
+        (0.05, 0.02, 0.01),
         0.03,
         parts=("{f}", "{f}[1:4]", "{f}[5:8]", "{f}[1:6]"),
     ),

@@ -64,7 +64,7 @@ START = {
 }
 # Of the pairs of a household at most this share is of two of one name; only where a birth date or a generation tells:
 # a year by itself is too often a little wrong, so that persons would become father and son.
-MOST_JUNIORS, TELLS_JUNIORS = 0.1, ("dob", "generation")
+LEAST_JUNIORS, MOST_JUNIORS, TELLS_JUNIORS = 0.03, 0.1, ("dob", "generation")
 # One person's values differ at most so many times as often as they do at the start: else persons become families.
 MOST_DRIFT = 3.0
 # How many pairs the prior of a field weighs.
@@ -338,7 +338,8 @@ def _within_bounds(shares: Floats, has_juniors: bool) -> Floats:
     """Strangers are the rest, and the most: also of a handful of records. Juniors are few among families."""
     shares = shares.copy()
     juniors, households = CLASSES.index("juniors"), CLASSES.index("household")
-    shares[juniors] = min(shares[juniors], MOST_JUNIORS * shares[households]) if has_juniors else 0.0
+    least, most = LEAST_JUNIORS * shares[households], MOST_JUNIORS * shares[households]
+    shares[juniors] = min(max(shares[juniors], least), most) if has_juniors else 0.0
     shares[:-1] *= min(1.0, 0.5 / shares[:-1].sum())
     shares[-1] = 1 - shares[:-1].sum()
     return shares
