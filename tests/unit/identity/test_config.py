@@ -22,7 +22,7 @@ def test_the_projects_own_file_loads() -> None:
     config = load_identity_config(PROJECT / "config" / "identity.yaml")
     assert {"email", "phone", "account_id"} <= config.identifiers.keys()
     assert config.linkage.unique_id == "record_key"
-    assert config.linkage.fields.ids == ("account_id",)
+    assert config.linkage.fields.accounts == ("account_id",)
 
 
 COMPARE = "compare: {email: email}\n"

@@ -92,7 +92,7 @@ PERSONS = {
     ),
     "twins": (
         {
-            "p": LEE | {"first_name": "Ruby", "birth_date": "1999-07-05"},
+            "p": LEE | {"first_name": "Ruby", "birth_date": "1999-07-05", "email": None},
             "q": LEE | {"first_name": "Edith", "birth_date": "1999-07-05"},
             "q2": LEE | {"first_name": "Edith", "birth_date": "1999-07-05", "source": "crm", "street": "17 Elm Rd"},
         },
@@ -100,7 +100,7 @@ PERSONS = {
     ),
     "father and son of one name at one address": (
         {
-            "p": LEE | {"first_name": "Oliver", "birth_date": "1951-02-14"},
+            "p": LEE | {"first_name": "Oliver", "birth_date": "1951-02-14", "email": None},
             "q": LEE | {"first_name": "Oliver", "birth_date": "1983-10-29"},
             "q2": LEE | {"first_name": "Oliver", "birth_date": "1983-10-29", "source": "crm"},
         },
