@@ -1,8 +1,8 @@
-"""The dbt models that follow from `config/sources/*.yaml` alone, as SQL and YAML text.
+"""The dbt models that follow from `config/` alone, as SQL and YAML text.
 
-A staging model a table, `int_<source>__identity_records` for a source whose tables speak of persons, and their union
-`int_identity_records`. A model that stands in the project written by hand wins over the one that would be made: then
-only the others are.
+A staging model a table, `int_<source>__identity_records` for a source whose tables speak of persons, their union
+`int_identity_records`, and of the rules in `config/identity.yaml` `customer_golden_values`. A model that stands in the
+project written by hand wins over the one that would be made: then only the others are.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any
 
 import yaml
 
+from cdap import golden_model
 from cdap.config import Column, PersonMapping, Source, Table
 from cdap.config.column_types import redshift_type
 from cdap.dbt_runs import run_dbt
+from cdap.identity.config import IdentityConfig
 from cdap.sql import identifier
 
 MADE = "Made from config/sources by `cdap sources generate`: change the source's file and run it again."
+MADE_OF_RULES = "Made from config/identity.yaml by `cdap sources generate`: change its rules and run it again."
 FOLDER = "generated"
 UNION = "int_identity_records"
 
@@ -48,7 +51,7 @@ _KEYS = ["record_key", "source", "entity", "source_id", "first_seen_at", "change
 
 @dataclass(frozen=True)
 class Model:
-    """One model: its layer (`staging`, `intermediate`), its name, SQL and properties."""
+    """One model: its layer (`staging`, `intermediate`, `marts`), its name, SQL and properties."""
 
     layer: str
     name: str
@@ -59,8 +62,8 @@ class Model:
         return project / "models" / self.layer / FOLDER / f"{self.name}{suffix}"
 
 
-def models(sources: Mapping[str, Source], project: Path) -> list[Model]:
-    """Every model that the sources need and that is not written by hand in the project."""
+def models(sources: Mapping[str, Source], identity: IdentityConfig, project: Path) -> list[Model]:
+    """Every model that sources and rules need and that is not written by hand in the project."""
     by_hand = {path.stem for path in project.glob("models/**/*.sql") if path.parent.name != FOLDER}
     wanted: list[Model] = []
     speaking = []
@@ -71,16 +74,17 @@ def models(sources: Mapping[str, Source], project: Path) -> list[Model]:
             speaking.append(source.name)
     if speaking:
         wanted.append(union(speaking))
+    wanted.append(golden_values(identity))
     return [model for model in wanted if model.name not in by_hand]
 
 
-def write(sources: Mapping[str, Source], project: Path) -> list[Path]:
+def write(sources: Mapping[str, Source], identity: IdentityConfig, project: Path) -> list[Path]:
     """Writes the models and the properties of the lake's tables; removes those of sources that are gone.
 
     Returns the files that changed.
     """
     texts: dict[Path, str] = {project / "models" / "lake.yml": _yaml(lake_tables(sources))}
-    for model in models(sources, project):
+    for model in models(sources, identity, project):
         texts[model.path(project, ".sql")] = model.sql
         texts[model.path(project, ".yml")] = _yaml({"version": 2, "models": [dict(model.properties)]})
     changed = []
@@ -96,12 +100,12 @@ def write(sources: Mapping[str, Source], project: Path) -> list[Path]:
     return sorted(changed)
 
 
-def refresh(sources: Mapping[str, Source], project: Path) -> list[Path]:
+def refresh(sources: Mapping[str, Source], identity: IdentityConfig, project: Path) -> list[Path]:
     """Writes the models and, when anything changed or there is none, the manifest that Airflow's DAG is rendered from.
 
     Returns the files that changed. Raises CdapError with what dbt says when it cannot read the project.
     """
-    changed = write(sources, project)
+    changed = write(sources, identity, project)
     manifest = project / "target" / "manifest.json"
     if changed or not manifest.exists():
         parse(project)
@@ -284,6 +288,14 @@ def union(sources: list[str]) -> Model:
     properties["data_tests"] = [{"no_nulls": {"arguments": {"columns": _KEYS}}}]
     properties["columns"][0]["data_tests"] = ["unique"]
     return Model("intermediate", UNION, sql, properties)
+
+
+def golden_values(identity: IdentityConfig) -> Model:
+    """`customer_golden_values`: of each attribute of a customer the value that survives, and where it comes from."""
+    properties = dict(_properties(golden_model.NAME, golden_model.DESCRIPTION, golden_model.COLUMNS))
+    properties["data_tests"] = [{"no_nulls": {"arguments": {"columns": list(golden_model.COLUMNS)}}}]
+    sql = f"-- {MADE_OF_RULES}\n{golden_model.golden_sql(identity.golden)}"
+    return Model("marts", golden_model.NAME, sql, properties)
 
 
 def _properties(name: str, description: str, columns: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rich.table import Table
 from cdap import dbt_models
 from cdap.config import load_environment, load_sources
 from cdap.deployment import deploy_stack, synthesise
+from cdap.identity import load_identity_config
 from cdap.migrations import apply
 from cdap.settings import PROJECT_DIR, settings
 from cdap.warehouse import Warehouse
@@ -34,7 +35,11 @@ def deploy(
     account = session.client("sts").get_caller_identity()["Account"]
     console.print(f"Deploying environment [b]{name}[/b] into account {account}, region {session.region_name}")
     with console.status("writing the sources' dbt models"):
-        models = dbt_models.refresh(load_sources(settings().config_dir), settings().dbt_project_dir)
+        models = dbt_models.refresh(
+            load_sources(settings().config_dir),
+            load_identity_config(settings().config_dir / "identity.yaml"),
+            settings().dbt_project_dir,
+        )
     with console.status("synthesising the templates"):
         templates = synthesise(PROJECT_DIR, settings().config_dir, name, account, out.resolve())
     results = []

@@ -17,6 +17,7 @@ from cdap.identity import load_identity_config
 from cdap.parameters import parameters
 from cdap.profiles.search import MAX_FOUND, find_by_email, find_by_id, find_by_phone, search_client
 from cdap.settings import settings
+from cdap.warehouse import Warehouse
 
 app = typer.Typer(no_args_is_help=True, help="Unified customer profiles.")
 
@@ -69,6 +70,37 @@ def show(
         console.print(f"{len(found)}{more} customers share it.")
     for document in found:
         console.print(panel(document))
+
+
+@app.command()
+def origins(
+    customer: Annotated[str, typer.Argument(help="A customer id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say of each value of a customer which record it comes from, of when, and by which rule it survived."""
+    with Warehouse.connect(parameters(settings().parameters_prefix)) as warehouse:
+        rows = warehouse.fetch_all(
+            "select attribute, value, rule, record_key, changed_at from marts.customer_golden_values "
+            "where customer_id = %s order by attribute",
+            [customer],
+            purpose="Reading a customer's golden values",
+        )
+    if not rows:
+        raise ProfileNotFoundError(
+            f"Looking up the values of {customer}",
+            "marts.customer_golden_values has no such customer",
+            "Give a customer id; `cdap profile show` finds it, and follows merged ids",
+        )
+    names = ("attribute", "value", "rule", "record_key", "changed_at")
+    if as_json:
+        typer.echo(json.dumps([dict(zip(names, map(str, row), strict=True)) for row in rows], ensure_ascii=False))
+        return
+    table = Table("attribute", "value", "by", "record", "changed", title=customer)
+    for attribute, value, rule, record, changed in rows:
+        # An address is the record's as a whole.
+        shown = "of that record" if attribute == "address" else str(value)
+        table.add_row(str(attribute), shown, str(rule), str(record), str(changed)[:19])
+    Console().print(table)
 
 
 def panel(document: dict[str, Any]) -> Panel:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cdap import dbt_models
 from cdap.config import load_sources
+from cdap.identity import load_identity_config
 from cdap.settings import settings
 
 console = Console(stderr=True)
@@ -26,7 +27,10 @@ def generate(as_json: Annotated[bool, typer.Option("--json", help="Print the cha
     """Write the dbt models of the sources (staging, records of persons, their documentation), and dbt's manifest."""
     project = settings().dbt_project_dir
     changed = [
-        str(path.relative_to(project)) for path in dbt_models.refresh(load_sources(settings().config_dir), project)
+        str(path.relative_to(project))
+        for path in dbt_models.refresh(
+            load_sources(settings().config_dir), load_identity_config(settings().config_dir / "identity.yaml"), project
+        )
     ]
     if as_json:
         typer.echo(json.dumps({"changed": changed}))

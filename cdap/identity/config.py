@@ -56,6 +56,30 @@ class Identifier(_Strict):
         return self
 
 
+Survival = Literal["most_recent", "most_trusted", "most_frequent", "longest"]
+
+
+class Golden(_Strict):
+    """Which of the values of a customer's records is the customer's. Equal ones go to the most recent record, then to
+    the smallest key. `trusted` are sources, the most trusted first; `address` is taken from one record as a whole."""
+
+    trusted: tuple[Name, ...] = ()
+    first_name: Survival = "most_recent"
+    last_name: Survival = "most_recent"
+    email: Survival = "most_recent"
+    phone: Survival = "most_recent"
+    birth_date: Survival = "most_recent"
+    address: Survival = "most_recent"
+    country: Survival = "most_recent"
+    has_marketing_consent: Literal["strictest", "most_recent", "most_trusted"] = "strictest"
+
+    @model_validator(mode="after")
+    def _says_whom_it_trusts(self) -> Self:
+        if not self.trusted and "most_trusted" in {rule for _, rule in self}:
+            raise ValueError("`most_trusted` needs `trusted`, the sources in the order of trust")
+        return self
+
+
 class IdentityConfig(_Strict):
     """The whole file. Raises pydantic's ValidationError for what does not fit together."""
 
@@ -68,6 +92,7 @@ class IdentityConfig(_Strict):
     unique_sources: tuple[Name, ...] = ()
     retrain_when_grown: float = Field(2.0, gt=1)
     identifiers: dict[Name, Identifier]
+    golden: Golden = Golden()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

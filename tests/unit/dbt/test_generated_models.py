@@ -9,10 +9,12 @@ import yaml
 
 from cdap import dbt_models
 from cdap.config import load_source, load_sources
+from cdap.identity import load_identity_config
 from cdap.settings import settings
 
 PROJECT = Path(__file__).parents[3] / "dbt_project"
 SOURCES = load_sources(settings().config_dir)
+IDENTITY = load_identity_config(settings().config_dir / "identity.yaml")
 
 NEW = """
 name: support
@@ -44,14 +46,14 @@ def project(folder: Path) -> Path:
 
 
 def test_the_committed_models_are_those_of_the_sources(tmp_path: Path) -> None:
-    assert dbt_models.write(SOURCES, project(tmp_path)) == []
+    assert dbt_models.write(SOURCES, IDENTITY, project(tmp_path)) == []
 
 
 def test_a_source_is_added_and_taken_away_by_its_file_alone(tmp_path: Path) -> None:
     copy = project(tmp_path)
     file = tmp_path / "support.yaml"
     file.write_text(NEW)
-    changed = {path.name for path in dbt_models.write({**SOURCES, "support": load_source(file)}, copy)}
+    changed = {path.name for path in dbt_models.write({**SOURCES, "support": load_source(file)}, IDENTITY, copy)}
     assert changed == {
         "stg_support__user.sql", "stg_support__user.yml", "int_support__identity_records.sql",
         "int_support__identity_records.yml", "int_identity_records.sql", "lake.yml",
@@ -63,12 +65,12 @@ def test_a_source_is_added_and_taken_away_by_its_file_alone(tmp_path: Path) -> N
     documented = yaml.safe_load((copy / "models/staging/generated/stg_support__user.yml").read_text())["models"][0]
     assert [column["name"] for column in documented["columns"]][:3] == ["group", "number", "mail"]
 
-    dbt_models.write(SOURCES, copy)
+    dbt_models.write(SOURCES, IDENTITY, copy)
     assert not (copy / "models/staging/generated/stg_support__user.sql").exists()
-    assert dbt_models.write(SOURCES, copy) == []
+    assert dbt_models.write(SOURCES, IDENTITY, copy) == []
 
 
 def test_a_model_written_by_hand_is_not_made(tmp_path: Path) -> None:
-    names = {model.name for model in dbt_models.models(SOURCES, PROJECT)}
+    names = {model.name for model in dbt_models.models(SOURCES, IDENTITY, PROJECT)}
     assert "stg_shop__customers" not in names
     assert {"stg_crm__contact", "stg_crm__account", "int_identity_records"} <= names
