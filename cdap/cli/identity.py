@@ -43,6 +43,9 @@ def resolve(
     decisions: Annotated[
         Path | None, typer.Option(help="Pairs of records that a person decided on: columns a, b, decision.")
     ] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help="An HTML page to write: weights, scores, customers to look at.", dir_okay=False)
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -61,11 +64,22 @@ def resolve(
     console = Console(stderr=True)
     with console.status("reading") as status:
         result = resolve_records(
-            records, settled, model=model, previous=before, decisions=decided, threads=threads, progress=status.update
+            records,
+            settled,
+            model=model,
+            previous=before,
+            decisions=decided,
+            tell_links=evidence is not None,
+            threads=threads,
+            progress=status.update,
         )
     files.write_assignments(out, result.assignments)
     if save_model:
         result.model.save(save_model)
+    if evidence:
+        from cdap.linkage.evidence import evidence_page
+
+        evidence.write_text(evidence_page(result, settled, f"Who is whom in {records.name}"), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps({**result.report, "out": str(out)}))
         return

@@ -8,12 +8,12 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from cdap.linkage.fields import EQUAL, KINDS, ONLY_EQUAL, SWAPPED, kind_of
+from cdap.linkage.fields import EQUAL, KINDS, LIKENESS, ONLY_EQUAL, SWAPPED, kind_of, traits_of
 
 Codes = npt.NDArray[np.int16]
 
 MISSING, DIFFERENT = -1, 0
-_LIKE = "jaro_winkler_similarity({0}, {1}) >= 0.92"
+SIDES = {"a": "x", "b": "y"}
 
 
 def level_codes(fields: Sequence[str]) -> str:
@@ -22,14 +22,8 @@ def level_codes(fields: Sequence[str]) -> str:
     Codes are MISSING, DIFFERENT, the levels from weak to strong, SWAPPED, EQUAL + the value's bucket.
     """
     named = "first" in fields and "last" in fields
-    swapped = " and ".join(
-        [
-            _LIKE.format("x.first", "y.last"),
-            _LIKE.format("x.last", "y.first"),
-            f"not {_LIKE.format('x.first', 'y.first')}",
-        ]
-    )
-    namesakes = f"{_LIKE.format('x.first', 'y.first')} and {_LIKE.format('x.last', 'y.last')}"
+    swapped = f"{_alike('first', 'last')} and {_alike('last', 'first')} and not {_alike('first', 'first')}"
+    namesakes = f"{_alike('first', 'first')} and {_alike('last', 'last')}"
     found = []
     for field in fields:
         a, b = f'x."{field}"', f'y."{field}"'
@@ -44,9 +38,17 @@ def level_codes(fields: Sequence[str]) -> str:
         if named and field == "last":
             cases.append(f"when {swapped} then {MISSING}")
         levels = KINDS[kind_of(field)].levels
-        cases += [f"when {level.format(a=a, b=b)} then {len(levels) - place}" for place, level in enumerate(levels)]
+        traits = {f"{name}_{side}": f'{of}."{name}_{field}"' for name in traits_of(field) for side, of in SIDES.items()}
+        for place, level in enumerate(levels):
+            cases.append(f"when {level.format(a=a, b=b, **traits)} then {len(levels) - place}")
         found.append(f'(case {" ".join(cases)} else {DIFFERENT} end)::tinyint as "{field}"')
     return "".join(f", {code}" for code in found)
+
+
+def _alike(of_x: str, of_y: str) -> str:
+    sides = {"a": f"x.{of_x}", "b": f"y.{of_y}"}
+    traits = {"characters_a": f"x.characters_{of_x}", "characters_b": f"y.characters_{of_y}"}
+    return f"{LIKENESS.format(**sides, **traits)} >= 0.92"
 
 
 def compare(db: duckdb.DuckDBPyConnection, fields: Sequence[str], pairs: str, into: str) -> None:

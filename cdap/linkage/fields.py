@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LIKENESS = "jaro_winkler_similarity({a}, {b})"
+# Jaro and Winkler's, for what is compared with 0.8 or more: that needs a Jaro similarity of 2/3, for which the
+# characters in common have to be half of both together; 0 where too many are of one of the two alone, which costs less
+# to count.
+LIKENESS = (
+    "(case when (length({a}) + length({b}) - bit_count(xor({characters_a}, {characters_b}))) "
+    "* (length({a}) + length({b})) < 2 * length({a}) * length({b}) then 0.0 else jaro_winkler_similarity({a}, {b}) end)"
+)
 
 
 def _edits(most: int) -> str:
     """At most so many edits (Damerau and Levenshtein's), dear to count: first what costs a tenth and rules most out.
 
-    A transposition is one edit, or two of Levenshtein's, so that more than twice as many of his are too many.
+    An edit takes one character away and adds another at most, so that more than twice as many characters that only one
+    of the two has are too many. A transposition is one edit, or two of Levenshtein's.
     """
     return (
         f"(case when abs(length({{a}}) - length({{b}})) > {most} then false "
+        f"when bit_count(xor({{characters_a}}, {{characters_b}})) > {2 * most} then false "
         f"when levenshtein({{a}}, {{b}}) > {2 * most} then false "
         f"else damerau_levenshtein({{a}}, {{b}}) <= {most} end)"
     )
@@ -93,10 +101,10 @@ KINDS: dict[str, Kind] = {
     ),
     "street": Kind(
         (
-            "(regexp_extract({a}, '[0-9]+') = regexp_extract({b}, '[0-9]+') "
-            f"and {LIKENESS} >= 0.85) or {TWO_EDITS}",
-            f"{LIKENESS} >= 0.88 or len(list_intersect(string_split({{a}}, ' '), string_split({{b}}, ' '))) * 2 "
-            ">= greatest(len(string_split({a}, ' ')), len(string_split({b}, ' ')))",
+            f"({{number_a}} = {{number_b}} and {LIKENESS} >= 0.85) or {TWO_EDITS}",
+            f"{LIKENESS} >= 0.88 or ({{words_a}} & {{words_b}} <> 0 "
+            "and len(list_intersect(string_split({a}, ' '), string_split({b}, ' '))) * 2 "
+            ">= greatest(len(string_split({a}, ' ')), len(string_split({b}, ' '))))",
         ),
         (0.10, 0.05, 0.20),
         0.90,
@@ -122,11 +130,29 @@ KINDS: dict[str, Kind] = {
 # Kinds of which only equal values say something.
 ONLY_EQUAL = ("account",)
 
+# What levels may ask of a value besides itself, made once a value: which characters it has and which words, a bit each
+# of 64 (two may share one), and the first number in it.
+TRAITS = {
+    # With how often: its second `a` is another than the first.
+    "characters": (
+        "list_bit_or(list_transform(string_split({v}, ''), lambda c, place: 1::ubigint << "
+        "((ascii(c) * 7 + 26 * (place - length(replace({v}[1:place], c, '')))) & 63)))"
+    ),
+    "words": "list_bit_or(list_transform(string_split({v}, ' '), lambda w: 1::ubigint << (hash(w) & 63)::int))",
+    "number": "regexp_extract({v}, '[0-9]+')",
+}
+
 # Names of two persons written in each other's place: a level of the first name.
 SWAPPED = 10
 SWAPPED_SHARE = 0.02
 # Codes of equal values begin here; the number above it is the bucket of how frequent the value is.
 EQUAL = 20
+
+
+def traits_of(field: str) -> list[str]:
+    """The TRAITS that the levels of a field ask for."""
+    levels = " ".join(KINDS[kind_of(field)].levels)
+    return [trait for trait in TRAITS if f"{{{trait}_a}}" in levels]
 
 
 def kind_of(field: str) -> str:

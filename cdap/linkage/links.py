@@ -61,7 +61,7 @@ def links_of(
     Records of a customer are connected by the links that hold, since clusters are only joined where some pair of theirs
     speaks for it.
     """
-    names = [_role(name, config) for name in model.fields]
+    names = [role(name, config) for name in model.fields]
     for found in near:
         inside = cluster[found.a] == cluster[found.b]
         told = np.flatnonzero((found.bits > 0) | ~inside)
@@ -97,7 +97,7 @@ def _texts(names: Sequence[str], codes: Codes, evidence: Floats, bits: float) ->
     return agreed or "alike", json.dumps(told, separators=(",", ":"))
 
 
-def _role(field: str, config: LinkageConfig) -> str:
+def role(field: str, config: LinkageConfig) -> str:
     """The field as the configuration names it: a role, or the column of one of several ids and categories."""
     kind, _, number = field.partition("_")
     if number:

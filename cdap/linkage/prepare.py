@@ -10,7 +10,7 @@ import duckdb
 
 from cdap.errors import CdapError
 from cdap.linkage.config import LinkageConfig
-from cdap.linkage.fields import kind_of
+from cdap.linkage.fields import TRAITS, kind_of, traits_of
 from cdap.linkage.names import find_nicknames, generation, latin, register, without_generation, without_titles
 
 # An identifier that goes with more surnames than this says nothing about a person.
@@ -39,7 +39,8 @@ class Junk:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Table `r`: `i` from 0, `uid`, `source`, a column each field and `b_<field>`, its value's frequency bucket.
+    """Table `r`: `i` from 0, `uid`, `source`, a column each field, `b_<field>`, its value's frequency bucket, and what
+    its levels ask for besides (TRAITS).
 
     Table `copies`: `uid` of a record that is not in `r`, since enough are that are the same, and `i` of the first.
     """
@@ -89,7 +90,10 @@ def prepare(
         _count_values(db, field)
     if kept:
         joined = " ".join(f'left join "tf_{f}" as "t_{f}" on "t_{f}".v = r0."{f}"' for f in kept)
-        buckets = ", ".join(f'"t_{f}".b as "b_{f}"' for f in kept)
+        buckets = ", ".join(
+            f'"t_{f}".b as "b_{f}"' + "".join(f', "t_{f}"."{trait}" as "{trait}_{f}"' for trait in traits_of(f))
+            for f in kept
+        )
         columns = ", ".join(f'r0."{f}"' for f in kept)
         db.execute(
             f"create or replace table r as select i, uid, source, {columns}, {buckets} from r0 {joined} order by i"  # noqa: S608
@@ -303,8 +307,10 @@ def _tells_apart(db: duckdb.DuckDBPyConnection, field: str) -> bool:
 
 def _count_values(db: duckdb.DuckDBPyConnection, field: str) -> None:
     # Half-decades of frequency: that two records agree on a rare value says more than that they agree on a common one.
+    traits = "".join(f', {TRAITS[trait].format(v="v")} as "{trait}"' for trait in traits_of(field))
     db.execute(
-        f'create or replace table "tf_{field}" as select v, c, t, least(floor(-2 * log10(c / t)), 11)::tinyint as b '  # noqa: S608
+        f'create or replace table "tf_{field}" as '  # noqa: S608
+        f"select v, c, t, least(floor(-2 * log10(c / t)), 11)::tinyint as b{traits} "
         f'from (select "{field}" as v, count(*)::double as c, sum(count(*)) over () as t from r0 '
         f'where "{field}" is not null group by 1)'
     )

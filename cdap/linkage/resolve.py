@@ -29,6 +29,7 @@ from cdap.linkage.strangers import all_pairs, strangers
 
 # Two customers live together when it is likelier than not and they share one of these.
 OF_A_HOUSEHOLD = ("street", "phone")
+NO_PAIRS = Scored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def resolve(
         with timed("link"):
             places = {uid: place for place, uid in enumerate(uids)} | dict(copies)
             constraints = constraints_of(db, config, decisions, places, prepared.records)
-            clusters = link(prepared.records, scored, _scorer(db, fitted, found_near), constraints)
+            clusters = link(prepared.records, scored, _scorer(db, fitted, scored, found_near), constraints)
         links: list[Link] = []
         if tell_links:
             links += links_of(fitted, config, uids, clusters.cluster, found_near)
@@ -201,45 +202,59 @@ def _train(db: duckdb.DuckDBPyConnection, prepared: Prepared) -> Model:
 
 
 def _scored(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> tuple[Scored, tuple[Indices, Indices], Near]:
-    """The pairs of a table of codes, scored a pattern at a time; those of two members of a household; and the near."""
-    found = db.execute(f"select * from {table}").fetchnumpy()  # noqa: S608
-    a, b = found["a"].astype(np.int64), found["b"].astype(np.int64)
-    codes = codes_of(found, model.fields)
-    patterns, pattern = np.unique(codes, axis=0, return_inverse=True) if len(codes) else (codes, np.zeros(0, int))
-    pattern = pattern.reshape(-1)
+    """Of a table of codes the pairs that may decide something, those from NEAR on; those of two members of a household;
+    and the first again with their codes.
+
+    There are thousands of patterns for millions of pairs, so patterns are scored and the pairs found by theirs.
+    """
+    if not model.fields:
+        return NO_PAIRS, (NO_PAIRS.a, NO_PAIRS.b), Near(NO_PAIRS.a, NO_PAIRS.b, codes_of({}, ()), NO_PAIRS.score)
+    names = ", ".join(f'"{name}"' for name in model.fields)
+    found = db.execute(f"select distinct {names} from {table} order by all").fetchnumpy()  # noqa: S608
+    patterns = codes_of(found, model.fields)
+    bits = model.bits(patterns)
     home = model.household(patterns) > 0.5
     shared = [place for place, name in enumerate(model.fields) if kind_of(name) in OF_A_HOUSEHOLD]
     home &= (patterns[:, shared] >= EQUAL).any(axis=1)
-    together = home[pattern]
-    bits = model.bits(patterns)
-    near = (bits >= NEAR)[pattern]
-    return (
-        Scored(a, b, np.clip(bits, LOWEST, HIGHEST)[pattern], model.weight(patterns)[pattern]),
-        (a[together], b[together]),
-        Near(a[near], b[near], codes[near], bits[pattern[near]]),
-    )
+    chosen = np.flatnonzero(home | (bits >= NEAR))
+    columns = {name: patterns[chosen, place].astype(np.int8) for place, name in enumerate(model.fields)}
+    db.register("patterns", pa.table({**columns, "pattern": chosen}))
+    pairs = db.execute(
+        f"select a, b, pattern from {table} join patterns using ({names}) order by a, b"  # noqa: S608
+    ).fetchnumpy()
+    db.unregister("patterns")
+    a, b, pattern = (np.asarray(pairs[name]).astype(np.int64) for name in ("a", "b", "pattern"))
+    together, near = home[pattern], (bits >= NEAR)[pattern]
+    of = pattern[near]
+    scored = Scored(a[near], b[near], np.clip(bits, LOWEST, HIGHEST)[of], model.weight(patterns)[of])
+    return scored, (a[together], b[together]), Near(scored.a, scored.b, patterns[of], bits[of])
 
 
 def _scorer(
-    db: duckdb.DuckDBPyConnection, model: Model, found_near: list[Near]
+    db: duckdb.DuckDBPyConnection, model: Model, scored: Scored, found_near: list[Near]
 ) -> Callable[[Indices, Indices], Scored]:
-    """Scores what no key proposed; adds the near of it to `found_near`."""
+    """Scores what no key proposed and what is far from one person; adds the near of it to `found_near`."""
 
     def more(records: Indices, component: Indices) -> Scored:
-        table = pa.table({"i": records.astype(np.int32), "c": component.astype(np.int32)})
-        db.register("in_components", table)
+        if not len(records):
+            return NO_PAIRS
+        db.register("in_components", pa.table({"i": records.astype(np.int32), "c": component.astype(np.int32)}))
+        db.register("known", pa.table({"a": scored.a.astype(np.int32), "b": scored.b.astype(np.int32)}))
         db.execute(
             "create or replace table missing as select x.i as a, y.i as b from in_components as x "
-            "join in_components as y on x.c = y.c and x.i < y.i anti join pairs as p on p.a = x.i and p.b = y.i "
+            "join in_components as y on x.c = y.c and x.i < y.i anti join known on known.a = x.i and known.b = y.i "
             "order by 1, 2"
-            if len(records)
-            else "create or replace table missing as select 0 as a, 0 as b where false"
         )
         db.unregister("in_components")
+        db.unregister("known")
         compare(db, model.fields, "missing", "missing_codes")
-        scored, _, near = _scored(db, model, "missing_codes")
-        found_near.append(near)
-        return scored
+        found = db.execute("select * from missing_codes order by a, b").fetchnumpy()
+        a, b = found["a"].astype(np.int64), found["b"].astype(np.int64)
+        codes = codes_of(found, model.fields)
+        bits = model.bits(codes)
+        near = bits >= NEAR
+        found_near.append(Near(a[near], b[near], codes[near], bits[near]))
+        return Scored(a, b, np.clip(bits, LOWEST, HIGHEST), model.weight(codes))
 
     return more
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cdap.errors import CdapError, ConfigurationError
 from cdap.linkage import strangers
 from cdap.linkage.config import LinkageConfig, load_linkage_config
 from cdap.linkage.evaluation import evaluate
+from cdap.linkage.evidence import LEVELS
 from cdap.linkage.fields import KINDS, kind_of
 from cdap.linkage.files import read_clusters, read_truth
 from cdap.linkage.model import CLASSES, MOST_DRIFT, MOST_JUNIORS, Model, ModelError
@@ -196,6 +198,28 @@ def test_two_accounts_of_a_person_say_nothing_and_one_of_two_records_much(person
 
     assert f1(accounts=["account"]) >= f1()
     assert f1(accounts=["account"]) > f1(ids=["account"]) + 0.03
+
+
+def test_the_page_of_evidence_tells_weights_scores_and_doubtful_customers(persons: Path, tmp_path: Path) -> None:
+    config, out, page = tmp_path / "config.yaml", tmp_path / "out.csv", tmp_path / "evidence.html"
+    config.write_text(json.dumps(CONFIG.model_dump(mode="json", exclude_none=True)))
+    arguments = ["resolve", "--records", str(persons), "--config", str(config), "--out", str(out)]
+    run = CliRunner().invoke(app, [*arguments, "--evidence", str(page)])
+    assert run.exit_code == 0, run.output
+    text = page.read_text(encoding="utf-8")
+    for title in ("What agreement weighs", "How the scores lie", "How large customers are", "Customers to look at"):
+        assert f"<h2>{title}</h2>" in text
+    assert "birth_date" in text and "one digit off, or day and month changed round" in text
+    clusters = read_clusters(out)
+    sizes = Counter(Counter(clusters.values()).values())
+    for size, count in sizes.items():
+        assert f'<td class="n">{size}</td><td class="n">{count:,}</td>' in text
+    assert "http" not in text.replace("http://www.w3.org", ""), "the page loads nothing"
+
+
+def test_every_level_of_every_kind_has_words() -> None:
+    for kind, known in KINDS.items():
+        assert len(LEVELS.get(kind, ())) == len(known.levels), kind
 
 
 def _syllables(number: int) -> str:
