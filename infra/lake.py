@@ -69,6 +69,12 @@ class Lake(Construct):
                     noncurrent_version_expiration=cdk.Duration.days(1),
                 ),
                 s3.LifecycleRule(
+                    id="identity-evidence-expires",
+                    prefix="identity/evidence/",
+                    expiration=cdk.Duration.days(90),
+                    noncurrent_version_expiration=cdk.Duration.days(1),
+                ),
+                s3.LifecycleRule(
                     id="dbt-expires",
                     prefix="dbt/",
                     noncurrent_version_expiration=cdk.Duration.days(90),

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from cdap.graph.explanation import Link
 
 app = typer.Typer(no_args_is_help=True, help="Which records belong to one customer.")
-for command in (stewardship.review, stewardship.link, stewardship.unlink, stewardship.undecide, stewardship.preview):
+for command in (
+    stewardship.review,
+    stewardship.link,
+    stewardship.unlink,
+    stewardship.undecide,
+    stewardship.preview,
+    stewardship.evidence,
+):
     app.command()(command)
 
 

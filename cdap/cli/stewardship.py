@@ -15,6 +15,7 @@ from rich.console import Console
 
 from cdap.identity import decisions, load_identity_config
 from cdap.identity.members import read_members
+from cdap.identity.pages import EvidencePages
 from cdap.identity.preview import Change, compare
 from cdap.parameters import parameters
 from cdap.settings import settings
@@ -73,16 +74,13 @@ def preview(
 ) -> None:
     """Show by example which customers a new model or configuration would merge and split; nothing is changed."""
     # numpy, scipy and DuckDB are of no use to the other commands.
-    from cdap.identity.exchange import LakeExchange
     from cdap.identity.matching import ModelMatcher
-    from cdap.identity.models import ModelStore
 
     settled = load_identity_config(config or settings().config_dir / "identity.yaml")
-    names, s3 = parameters(settings().parameters_prefix), boto3.client("s3")
-    exchange = LakeExchange(s3, names, f"preview {uuid4()}")
+    names = parameters(settings().parameters_prefix)
     with Warehouse.connect(names) as warehouse:
         before = read_members(warehouse)
-        after = ModelMatcher(settled, exchange, ModelStore(s3, names.lake_bucket)).propose(warehouse, model)
+        after = ModelMatcher.in_lake(settled, names, f"preview {uuid4()}").propose(warehouse, model)
     found = compare(before, after)
     if as_json:
         shown = dataclasses.replace(found, changes=found.changes[:examples])
@@ -98,6 +96,14 @@ def preview(
         console.print(f"  {_told(change)}", soft_wrap=True)
     if found.changes:
         console.print("Next: release a model with the DAG train_identity, or keep the one that there is.")
+
+
+def evidence(
+    out: Annotated[Path, typer.Option(help="Where to write the page.", dir_okay=False)] = Path("identity.html"),
+) -> None:
+    """Copy the page of the last run: what agreement weighs, how the scores lie, which customers to look at."""
+    EvidencePages(boto3.client("s3"), parameters(settings().parameters_prefix).lake_bucket).download(out)
+    Console().print(f"Next: open {out.resolve().as_uri()}", soft_wrap=True)
 
 
 def _decide(a: str, b: str, verdict: decisions.Verdict, by: str | None, reason: str | None) -> None:

@@ -7,19 +7,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
 from cdap.identity.config import IdentityConfig
-from cdap.identity.exchange import Exchange
+from cdap.identity.exchange import Exchange, LakeExchange
 from cdap.identity.models import ModelStore, Release
+from cdap.identity.pages import EvidencePages
 from cdap.identity.protocol import SqlSession
 from cdap.linkage.constraints import Decision
+from cdap.linkage.evidence import evidence_page
 from cdap.linkage.resolve import Resolution, train
 from cdap.linkage.resolve import resolve as resolve_records
+from cdap.parameters import Parameters
 from cdap.sql import render
 
 CLUSTERS = pa.schema([("record_key", pa.string()), ("cluster", pa.string())])
@@ -54,10 +58,24 @@ class Matcher(Protocol):
 class ModelMatcher:
     """Records are compared by the current model; one is trained when there is none that serves."""
 
-    def __init__(self, config: IdentityConfig, exchange: Exchange, models: ModelStore) -> None:
+    def __init__(
+        self, config: IdentityConfig, exchange: Exchange, models: ModelStore, pages: EvidencePages | None = None
+    ) -> None:
         self._config = config
         self._exchange = exchange
         self._models = models
+        self._pages = pages
+
+    @classmethod
+    def in_lake(cls, config: IdentityConfig, names: Parameters, run_id: str, s3: Any = None) -> Self:
+        """One whose exchange, models and pages are in the lake of the deployed stack."""
+        client = s3 if s3 is not None else boto3.client("s3")
+        return cls(
+            config,
+            LakeExchange(client, names, run_id),
+            ModelStore(client, names.lake_bucket),
+            EvidencePages(client, names.lake_bucket),
+        )
 
     def match(self, warehouse: SqlSession, run_id: str, as_of: str) -> Matched:
         with self._records(warehouse) as (folder, count):
@@ -77,6 +95,9 @@ class ModelMatcher:
                 tell_links=True,
             )
             self._give_back(warehouse, folder, found)
+            if self._pages is not None:
+                title = f"Who is whom, by model {release.model}"
+                self._pages.publish(evidence_page(found, self._config.linkage, title), run_id)
             return Matched(release.model, trained)
 
     def train(self, warehouse: SqlSession, run_id: str, as_of: str) -> Release | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from airflow.sdk import BaseOperator
 
 from cdap.identity import load_identity_config, resolve
@@ -31,15 +30,12 @@ class ResolveIdentityOperator(LineageMixin, BaseOperator):
     @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
         # numpy, scipy and DuckDB are of no use to the process that parses the DAG.
-        from cdap.identity.exchange import LakeExchange
         from cdap.identity.matching import ModelMatcher
-        from cdap.identity.models import ModelStore
 
         config = load_identity_config(settings().config_dir / "identity.yaml")
-        names, s3, run_id = parameters(), boto3.client("s3"), context["dag_run"].run_id
-        matcher = ModelMatcher(config, LakeExchange(s3, names, run_id), ModelStore(s3, names.lake_bucket))
+        names, run_id = parameters(), context["dag_run"].run_id
         with Warehouse.connect(names) as warehouse:
-            summary = resolve(warehouse, config.records, matcher, run_id)
+            summary = resolve(warehouse, config.records, ModelMatcher.in_lake(config, names, run_id), run_id)
             record(
                 context,
                 warehouse,

@@ -6,7 +6,6 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import boto3
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -34,14 +33,12 @@ class TrainIdentityOperator(LineageMixin, BaseOperator):
     @no_retry_when_lasting
     def execute(self, context: Context) -> str:
         # numpy, scipy and DuckDB are of no use to the process that parses the DAG.
-        from cdap.identity.exchange import LakeExchange
         from cdap.identity.matching import ModelMatcher
-        from cdap.identity.models import ModelStore
         from cdap.identity.resolution import known_at
 
         config = load_identity_config(settings().config_dir / "identity.yaml")
-        names, s3, run_id = parameters(), boto3.client("s3"), context["dag_run"].run_id
-        matcher = ModelMatcher(config, LakeExchange(s3, names, run_id), ModelStore(s3, names.lake_bucket))
+        names, run_id = parameters(), context["dag_run"].run_id
+        matcher = ModelMatcher.in_lake(config, names, run_id)
         with Warehouse.connect(names) as warehouse:
             began = time.monotonic()
             with warehouse.transaction():

@@ -15,6 +15,7 @@ from benchmarks import persons
 from cdap.identity import IdentityConfig, ResolutionSummary, load_identity_config
 from cdap.identity.matching import ModelMatcher
 from cdap.identity.models import ModelStore
+from cdap.identity.pages import EvidencePages
 from cdap.identity.preview import compare
 from cdap.linkage import strangers
 from cdap.linkage.config import Roles
@@ -57,7 +58,9 @@ class Platform:
         self.session, self.objects, self.days = DuckDbSession(), Objects(), 0
 
     def matcher(self, config: IdentityConfig = CONFIG) -> ModelMatcher:
-        return ModelMatcher(config, LocalExchange(), ModelStore(self.objects, "lake"))
+        return ModelMatcher(
+            config, LocalExchange(), ModelStore(self.objects, "lake"), EvidencePages(self.objects, "lake")
+        )
 
     def day(self, records: Records, config: IdentityConfig = CONFIG) -> ResolutionSummary:
         self.days += 1
@@ -88,6 +91,8 @@ def test_persons_are_found_by_a_model_that_is_trained_once(platform: Platform, r
     members = platform.session.members()
     truth = evaluate(members, read_truth(file))
     assert truth.f1 > 0.9 and truth.unresolved == 0, truth
+    page = platform.objects.held["lake/identity/evidence/latest.html"].decode()
+    assert f"Who is whom, by model {first.model}" in page and f"{RECORDS:,} records are" in page
     log = platform.session.log()
     again = platform.day(records)
     assert not again.trained and again.model == first.model and again.events == {}
@@ -132,7 +137,7 @@ def test_a_model_is_trained_anew_when_the_records_outgrow_it_or_others_are_compa
     known = platform.session.fetch_all("select model, known_to is null from identity.models order by known_from")
     assert [model for model, _ in known] == [small.model, grown.model, other.model]
     assert [current for _, current in known] == [False, False, True]
-    assert len(platform.objects.held) == 3
+    assert len([key for key in platform.objects.held if "/models/" in key]) == 3
 
 
 def test_customers_whose_records_stay_together_keep_their_ids_under_a_new_model(
