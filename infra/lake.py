@@ -16,6 +16,20 @@ DATABASES = {
 }
 
 
+# Days after which what a run wrote for itself or to be looked at goes. Under `identity/exchange/` are records of persons
+# on their way to identity resolution and back; a task that ends takes its own away.
+EXPIRES = {"publish": 7, "quality": 90, "athena": 30, "identity/exchange": 1, "identity/evidence": 90}
+
+
+def _expires(folder: str, days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        id=f"{folder.replace('/', '-')}-expires",
+        prefix=f"{folder}/",
+        expiration=cdk.Duration.days(days),
+        noncurrent_version_expiration=cdk.Duration.days(1),
+    )
+
+
 class Lake(Construct):
     """Bucket, key, the Glue databases and the crawler that discovers schemas."""
 
@@ -55,42 +69,8 @@ class Lake(Construct):
                     expiration=cdk.Duration.days(raw_days),
                     noncurrent_version_expiration=cdk.Duration.days(30),
                 ),
-                s3.LifecycleRule(
-                    id="publish-expires",
-                    prefix="publish/",
-                    expiration=cdk.Duration.days(7),
-                    noncurrent_version_expiration=cdk.Duration.days(1),
-                ),
-                # Records of persons on their way to identity resolution and back; a task that ends takes its own away.
-                s3.LifecycleRule(
-                    id="identity-exchange-expires",
-                    prefix="identity/exchange/",
-                    expiration=cdk.Duration.days(1),
-                    noncurrent_version_expiration=cdk.Duration.days(1),
-                ),
-                s3.LifecycleRule(
-                    id="identity-evidence-expires",
-                    prefix="identity/evidence/",
-                    expiration=cdk.Duration.days(90),
-                    noncurrent_version_expiration=cdk.Duration.days(1),
-                ),
-                s3.LifecycleRule(
-                    id="dbt-expires",
-                    prefix="dbt/",
-                    noncurrent_version_expiration=cdk.Duration.days(90),
-                ),
-                s3.LifecycleRule(
-                    id="quality-expires",
-                    prefix="quality/",
-                    expiration=cdk.Duration.days(90),
-                    noncurrent_version_expiration=cdk.Duration.days(1),
-                ),
-                s3.LifecycleRule(
-                    id="athena-expires",
-                    prefix="athena/",
-                    expiration=cdk.Duration.days(30),
-                    noncurrent_version_expiration=cdk.Duration.days(1),
-                ),
+                *(_expires(prefix, days) for prefix, days in EXPIRES.items()),
+                s3.LifecycleRule(id="dbt-expires", prefix="dbt/", noncurrent_version_expiration=cdk.Duration.days(90)),
                 s3.LifecycleRule(id="uploads-abort", abort_incomplete_multipart_upload_after=cdk.Duration.days(7)),
             ],
         )
