@@ -16,8 +16,8 @@ DATABASES = {
 }
 
 
-# Days after which what a run wrote for itself or to be looked at goes. Under `identity/exchange/` are records of persons
-# on their way to identity resolution and back; a task that ends takes its own away.
+# Days after which what a run wrote for itself or to be looked at goes. Under `identity/exchange/` are records of
+# persons on their way to identity resolution and back; a task that ends takes its own away.
 EXPIRES = {"publish": 7, "quality": 90, "athena": 30, "identity/exchange": 1, "identity/evidence": 90}
 
 
