@@ -96,10 +96,12 @@ def origins(
         typer.echo(json.dumps([dict(zip(names, map(str, row), strict=True)) for row in rows], ensure_ascii=False))
         return
     table = Table("attribute", "value", "by", "record", "changed", title=customer)
+    for column in table.columns:
+        column.overflow = "fold"
     for attribute, value, rule, record, changed in rows:
         # An address is the record's as a whole.
         shown = "of that record" if attribute == "address" else str(value)
-        table.add_row(str(attribute), shown, str(rule), str(record), str(changed)[:19])
+        table.add_row(str(attribute), shown, str(rule), str(record), str(changed)[:10])
     Console().print(table)
 
 

@@ -38,7 +38,8 @@ WIDEST = 420
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1d2433 }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
-table { border-collapse: collapse } td, th { padding: .15rem .6rem; text-align: left; vertical-align: top }
+table { border-collapse: collapse } td:nth-child(2) { white-space: nowrap }
+td, th { padding: .15rem .6rem; text-align: left; vertical-align: top }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } tr.first td { border-top: 1px solid #d8dce5 }
 p.about { color: #5a6478; max-width: 46rem } .for { fill: #2b7a78 } .against { fill: #c8553d }
 """
