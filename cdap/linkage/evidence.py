@@ -34,9 +34,9 @@ LEVELS = {
     "cat": ("alike",),
 }
 DOUBTFUL, SHOWN_RECORDS = 25, 8
-WIDEST = 420
+WIDEST = 300
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1d2433 }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1d2433 }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
 table { border-collapse: collapse } td:nth-child(2) { white-space: nowrap }
 td, th { padding: .15rem .6rem; text-align: left; vertical-align: top }
