@@ -139,6 +139,7 @@ def panel(document: dict[str, Any]) -> Panel:
     )
     records = _lines(
         (f"{document.get('record_count', 0):,} records", ", ".join(document.get("source_records", []))),
+        ("household", document.get("household_id")),
         ("merged ids", ", ".join(document.get("alias_ids", []))),
     )
     columns = Table.grid(padding=(0, 4))

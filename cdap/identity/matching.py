@@ -26,7 +26,7 @@ from cdap.linkage.resolve import resolve as resolve_records
 from cdap.parameters import Parameters
 from cdap.sql import render
 
-CLUSTERS = pa.schema([("record_key", pa.string()), ("cluster", pa.string())])
+CLUSTERS = pa.schema([("record_key", pa.string()), ("cluster", pa.string()), ("household", pa.string())])
 LINKS = pa.schema(
     [
         ("record_key_a", pa.string()),
@@ -139,7 +139,7 @@ class ModelMatcher:
                 self._exchange.clear()
 
     def _give_back(self, warehouse: SqlSession, folder: Path, found: Resolution) -> None:
-        clusters = ((of.unique_id, of.customer_id) for of in found.assignments)
+        clusters = ((of.unique_id, of.customer_id, of.household_id) for of in found.assignments)
         links = (
             (of.record_a, of.record_b, of.agreement[:LONGEST_RULE], of.bits, of.evidence, of.holds)
             for of in found.links

@@ -33,6 +33,7 @@ class ResolutionSummary:
     links: int
     links_apart: int
     customers: int
+    households: int
     largest: int
     events: dict[str, int]
     seconds: float
@@ -64,7 +65,7 @@ def resolve(
         matched = matcher.match(warehouse, run_id, as_of)
         _take_clusters(warehouse, records)
         parameters = {"run_id": run_id, "as_of": as_of, "model": matched.model}
-        for file in ("ids.sql", "changes.sql", "events.sql", "log.sql"):
+        for file in ("ids.sql", "changes.sql", "households.sql", "events.sql", "log.sql"):
             for statement in statements(file, **parameters):
                 warehouse.execute(statement.sql, purpose=statement.purpose)
         totals, events = (
@@ -74,7 +75,7 @@ def resolve(
         # A session's temporary tables outlive a transaction that commits.
         for statement in statements("end.sql"):
             warehouse.execute(statement.sql, purpose=statement.purpose)
-    count, links, links_apart, customers, largest = (int(value) for value in totals[0])
+    count, links, links_apart, customers, households, largest = (int(value) for value in totals[0])
     return ResolutionSummary(
         run_id=run_id,
         model=matched.model,
@@ -83,6 +84,7 @@ def resolve(
         links=links,
         links_apart=links_apart,
         customers=customers,
+        households=households,
         largest=largest,
         events={str(kind): int(number) for kind, number in events},
         seconds=round(time.monotonic() - started, 3),

@@ -11,7 +11,7 @@ from typing import Any
 from cdap.errors import CdapError
 
 # Raise it whenever DOCUMENT or the settings change: the index is then built anew and switched in when it is complete.
-MAPPING_VERSION = 1
+MAPPING_VERSION = 2
 
 # marts.customer_profile joins its lists with it.
 LIST_SEPARATOR = "|"
@@ -78,6 +78,7 @@ class Kind(Enum):
 # Columns of marts.customer_profile that are in the document.
 DOCUMENT: Mapping[str, Kind] = {
     "customer_id": Kind.KEYWORD,
+    "household_id": Kind.KEYWORD,
     "first_name": Kind.NAME,
     "last_name": Kind.NAME,
     "email": Kind.KEYWORD,

@@ -1,7 +1,7 @@
 """What two worlds are compared by: the content of the warehouse and the index, without what only says when and how.
 
 Equal content (docs/architecture.md): equal rows of every table but `ops` and the snapshots of it, without load columns,
-customer ids mapped to the smallest record key of the customer.
+customer and household ids mapped to the smallest record key of theirs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ def content(connection: Any) -> Content:
         for record, customer in cursor.fetchall():
             members.setdefault(customer, []).append(record)
         smallest = {customer: min(records) for customer, records in members.items()}
+        cursor.execute("select household_id, customer_id from identity.current_households order by customer_id")
+        for household, customer in cursor.fetchall():
+            smallest[household] = min(smallest[customer], smallest.get(household, smallest[customer]))
         result: Content = {"members": sorted(tuple(sorted(records)) for records in members.values())}
         cursor.execute(
             "select table_schema, table_name from information_schema.tables where table_schema in %s "

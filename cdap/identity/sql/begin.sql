@@ -1,5 +1,5 @@
 -- Preparing for the records' clusters
-create temp table resolve_assigned (record_key varchar(512), cluster varchar(64));
+create temp table resolve_assigned (record_key varchar(512), cluster varchar(64), household varchar(64));
 
 -- Preparing for the links
 create temp table resolve_links (

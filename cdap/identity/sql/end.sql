@@ -1,6 +1,16 @@
 -- Dropping what the resolution no longer needs
 drop table if exists resolve_assigned;
 -- Dropping what the resolution no longer needs
+drop table if exists resolve_homes;
+-- Dropping what the resolution no longer needs
+drop table if exists resolve_household_founders;
+-- Dropping what the resolution no longer needs
+drop table if exists resolve_household_elected;
+-- Dropping what the resolution no longer needs
+drop table if exists resolve_household_minted;
+-- Dropping what the resolution no longer needs
+drop table if exists resolve_household_changes;
+-- Dropping what the resolution no longer needs
 drop table if exists resolve_links;
 -- Dropping what the resolution no longer needs
 drop table if exists resolve_clusters;

@@ -2,7 +2,7 @@
 
 {#- The columns of the published document; the hash over them says whether it has changed. -#}
 {%- set document = [
-    'customer_id', 'first_name', 'last_name', 'email', 'phone', 'birth_date', 'street', 'city', 'postcode', 'country',
+    'customer_id', 'household_id', 'first_name', 'last_name', 'email', 'phone', 'birth_date', 'street', 'city', 'postcode', 'country',
     'has_marketing_consent', 'emails', 'phones', 'source_records', 'record_count', 'first_seen_at', 'changed_at',
     'order_count', 'cancelled_order_count', 'returned_order_count', 'item_count', 'currency', 'total_amount',
     'average_order_amount', 'other_currency_order_count', 'first_order_at', 'last_order_at', 'favourite_category',
@@ -16,6 +16,12 @@ with
 customers as (
 
     select * from {{ ref('dim_customer') }}
+
+),
+
+households as (
+
+    select * from {{ source('identity', 'current_households') }}
 
 ),
 
@@ -254,6 +260,7 @@ joined as (
 
     select
         customers.customer_id,
+        households.household_id,
         customers.first_name,
         customers.last_name,
         customers.email,
@@ -298,6 +305,7 @@ joined as (
     from customers
     inner join record_keys on customers.customer_id = record_keys.customer_id
     cross join as_of
+    left join households on customers.customer_id = households.customer_id
     left join customer_contacts on customers.customer_id = customer_contacts.customer_id
     left join order_counts on customers.customer_id = order_counts.customer_id
     left join orders_by_currency

@@ -45,10 +45,11 @@ class ResolveIdentityOperator(LineageMixin, BaseOperator):
                 engine_seconds=summary.seconds,
             )
         self.log.info(
-            "%s records are %s customers by model %s%s; %s links, %s across customers, largest customer %s records, "
-            "events %s",
+            "%s records are %s customers in %s households by model %s%s; %s links, %s across customers, "
+            "largest customer %s records, events %s",
             summary.records,
             summary.customers,
+            summary.households,
             summary.model,
             " (trained in this run)" if summary.trained else "",
             summary.links,

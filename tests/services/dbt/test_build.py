@@ -138,7 +138,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     server = Server(warehouse, "127.0.0.1", 0)
     server.start()
     built = Built(server.port, folder)
-    for file in ("0000_migrations.sql", "0001_ops.sql", "0003_identity.sql"):
+    for file in ("0000_migrations.sql", "0001_ops.sql", "0003_identity.sql", "0005_households.sql"):
         built.sql((ROOT / "migrations" / file).read_text(encoding="utf-8"))
     built.sql(LAKE)
     yield built

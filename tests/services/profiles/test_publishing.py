@@ -24,9 +24,11 @@ from cdap.profiles import (
     publish,
 )
 from cdap.profiles import indexes as indexes_module
+from cdap.profiles.document import MAPPING_VERSION
 from tests.services.profiles.conftest import MartSession
 
 PROJECT = Path(__file__).parents[3]
+CURRENT, NEXT = (f"profiles-v{MAPPING_VERSION + number}" for number in (0, 1))
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +67,8 @@ def test_the_first_publish_makes_the_index_and_puts_it_behind_the_alias(
     )
     marts.put("cus_2")
     summary = run()
-    assert (summary.profiles, summary.indexed, summary.deleted, summary.index_name) == (2, 2, 0, "profiles-v1")
-    assert list(search.indices.get_alias(name="profiles")) == ["profiles-v1"]
+    assert (summary.profiles, summary.indexed, summary.deleted, summary.index_name) == (2, 2, 0, CURRENT)
+    assert list(search.indices.get_alias(name="profiles")) == [CURRENT]
     document = contents(search)["cus_1"]
     assert document == {
         "customer_id": "cus_1",
@@ -81,7 +83,7 @@ def test_the_first_publish_makes_the_index_and_puts_it_behind_the_alias(
         "has_marketing_consent": False,
         "recency_score": 5,
     }
-    assert marts.published() == [("cus_1", False, "profiles-v1"), ("cus_2", False, "profiles-v1")]
+    assert marts.published() == [("cus_1", False, CURRENT), ("cus_2", False, CURRENT)]
 
 
 def test_only_what_changed_is_sent_and_what_is_gone_is_taken_away(
@@ -124,7 +126,7 @@ def test_a_publish_killed_at_any_statement_is_mended_by_the_next(
         assert not summary.rebuilt
         assert contents(search).keys() == {"cus_a", "cus_b"}
         assert contents(search)["cus_a"]["order_count"] == moment + 2
-        assert marts.published() == [("cus_a", False, "profiles-v1"), ("cus_b", False, "profiles-v1")]
+        assert marts.published() == [("cus_a", False, CURRENT), ("cus_b", False, CURRENT)]
 
 
 def test_a_new_mapping_version_is_built_beside_the_index_that_is_read(
@@ -133,29 +135,31 @@ def test_a_new_mapping_version_is_built_beside_the_index_that_is_read(
     marts.put("cus_a")
     marts.put("cus_b")
     run("one")
-    monkeypatch.setattr(indexes_module, "MAPPING_VERSION", 2)
-    monkeypatch.setattr(indexes_module.wanted_index, "__kwdefaults__", {"rebuild": False, "version": 2})
+    monkeypatch.setattr(indexes_module, "MAPPING_VERSION", MAPPING_VERSION + 1)
+    monkeypatch.setattr(
+        indexes_module.wanted_index, "__kwdefaults__", {"rebuild": False, "version": MAPPING_VERSION + 1}
+    )
     marts.fail_after = marts.executed + 8
     with pytest.raises(KeyboardInterrupt):
         run("two")
-    assert list(search.indices.get_alias(name="profiles")) == ["profiles-v1"]
+    assert list(search.indices.get_alias(name="profiles")) == [CURRENT]
     marts.fail_after = None
     summary = run("two")
-    assert (summary.index_name, summary.rebuilt, summary.profiles) == ("profiles-v2", True, 2)
-    assert list(search.indices.get_alias(name="profiles")) == ["profiles-v2"]
-    assert not search.indices.exists(index="profiles-v1")
-    search.indices.delete_index_template(name="profiles-v2")
+    assert (summary.index_name, summary.rebuilt, summary.profiles) == (NEXT, True, 2)
+    assert list(search.indices.get_alias(name="profiles")) == [NEXT]
+    assert not search.indices.exists(index=CURRENT)
+    search.indices.delete_index_template(name=NEXT)
 
 
 def test_an_index_that_somebody_else_changed_is_built_anew(marts: MartSession, search: OpenSearch, run: Any) -> None:
     marts.put("cus_a")
     marts.put("cus_b")
     run("one")
-    search.delete(index="profiles-v1", id="cus_a", refresh=True)
+    search.delete(index=CURRENT, id="cus_a", refresh=True)
     summary = run("two")
-    assert (summary.index_name, summary.rebuilt) == ("profiles-v1-2", True)
+    assert (summary.index_name, summary.rebuilt) == (f"{CURRENT}-2", True)
     assert contents(search).keys() == {"cus_a", "cus_b"}
-    search.indices.delete(index="profiles-v1-2")
+    search.indices.delete(index=f"{CURRENT}-2")
     assert run("three").indexed == 2
     assert contents(search).keys() == {"cus_a", "cus_b"}
 
@@ -176,7 +180,7 @@ def test_a_refused_document_is_reported_by_id_and_field_without_its_value(
         run()
     assert "cus_bad" in str(error.value) and "recency_score" in str(error.value)
     assert "4711" not in str(error.value)
-    assert search.exists(index="profiles-v1", id="cus_good")
+    assert search.exists(index=CURRENT, id="cus_good")
     assert not search.indices.exists_alias(name="profiles")
     marts.put("cus_bad", recency_score=4)
     assert run().profiles == 2

@@ -19,7 +19,12 @@ from cdap.identity import ResolutionSummary, resolve
 from cdap.identity.matching import Matched, Matcher
 from cdap.sql import CdapRedshift
 
-MIGRATIONS = sorted((Path(__file__).parents[3] / "migrations").glob("*identity*.sql"))
+# Those of the schema `identity`; the ones before them are of other schemas.
+MIGRATIONS = [
+    file
+    for file in sorted((Path(__file__).parents[3] / "migrations").glob("*.sql"))
+    if "identity" in file.read_text() and file.name > "0003"
+]
 
 
 def _as_in_redshift(node: exp.Expression) -> exp.Expression:
@@ -108,12 +113,18 @@ class DuckDbSession:
     def aliases(self) -> dict[str, str]:
         return dict(self.fetch_all('select alias_id, customer_id from "identity".current_aliases'))
 
+    def households(self) -> dict[str, str]:
+        return dict(self.fetch_all('select customer_id, household_id from "identity".current_households'))
+
     def log(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table of the log."""
         return {
             table: self.connection.execute(f"select * from identity.{table} order by all").fetchall()  # noqa: S608
-            for table in ("foundings", "memberships", "edges", "events", "aliases")
+            for table in LOG
         }
+
+
+LOG = ("foundings", "memberships", "edges", "events", "aliases", "household_foundings", "households")
 
 
 class SharedValues:
@@ -137,8 +148,12 @@ class SharedValues:
                     )
                     old, new = sorted((cluster[a], cluster[b]), reverse=True)
                     cluster = {key: new if of == old else of for key, of in cluster.items()}
+        streets = warehouse.fetch_all("select record_key, street from intermediate.int_identity_records")
+        homes: dict[str, str] = {}
+        for key, street in sorted(streets):
+            homes[cluster[key]] = min(street or cluster[key], homes.get(cluster[key], "~"))
         for key, of in cluster.items():
-            warehouse.execute("insert into resolve_assigned values (%s, %s)", [key, of])
+            warehouse.execute("insert into resolve_assigned values (%s, %s, %s)", [key, of, homes[of]])
         return Matched("by shared values", trained=False)
 
 

@@ -129,3 +129,34 @@ def test_a_record_key_that_appears_twice_is_refused_by_name(session: DuckDbSessi
     with pytest.raises(DuplicateRecordError, match=r"s\.c:1"):
         resolved(session, "run", START)
     assert not any(session.log().values())
+
+
+def test_a_household_keeps_the_older_id_when_two_become_one_and_gives_the_younger_back(session: DuckDbSession) -> None:
+    ann: Records = {"s.c:1": {"email": "ann@x.org", "street": "1 Elm"}}
+    ben: Records = {"s.c:2": {"email": "ben@x.org", "street": "2 Oak"}}
+    day(session, 1, ann)
+    (older,) = session.households().values()
+    day(session, 2, ann | ben)
+    younger = session.households()[session.members()["s.c:2"]]
+    assert older != younger
+    day(session, 3, ann | {"s.c:2": {"email": "ben@x.org", "street": "1 Elm"}})
+    assert set(session.households().values()) == {older}
+    day(session, 4, ann | ben)
+    assert session.households()[session.members()["s.c:2"]] == younger
+    day(session, 5, ben | {"s.c:3": {"email": "eve@x.org", "street": "1 Elm"}})
+    assert session.households()[session.members()["s.c:3"]] != older, "nobody of that household is left"
+    history = session.fetch_all("select household_id, known_to is null from identity.households order by known_from")
+    assert [home for home, now in history if now] == [younger, session.households()[session.members()["s.c:3"]]]
+
+
+def test_undoing_a_merge_gives_both_their_households_back(session: DuckDbSession) -> None:
+    ann: Records = {"s.c:1": {"email": "ann@x.org", "street": "1 Elm"}}
+    ben: Records = {"s.c:2": {"email": "ben@x.org", "street": "2 Oak"}, "s.c:3": {"phone": "+1", "street": "2 Oak"}}
+    day(session, 1, ann)
+    day(session, 2, ann | ben)
+    homes = session.households()
+    assert len(set(homes.values())) == 2
+    day(session, 3, ann | {"s.c:2": {"email": "ann@x.org", "street": "2 Oak"}, "s.c:3": ben["s.c:3"]})
+    assert len(session.households()) == 2, "ann and ben are one customer"
+    day(session, 4, ann | ben)
+    assert session.households() == homes

@@ -27,6 +27,7 @@ record = st.fixed_dictionaries(
         "email": st.sampled_from([None, "a@x", "b@x", "c@x", "d@x"]),
         "phone": st.sampled_from([None, None, "+1", "+2", "+3"]),
         "account_id": st.sampled_from([None, None, None, "1", "2"]),
+        "street": st.sampled_from([None, "1 Elm", "2 Oak", "3 Ash"]),
     }
 )
 day = st.dictionaries(st.sampled_from([f"s.t:{number}" for number in range(9)]), record, max_size=9)
@@ -98,6 +99,26 @@ def test_a_cluster_that_neither_merged_nor_split_keeps_its_id(days: list[Day]) -
         for cluster in unchanged:
             anyone = min(cluster)
             assert before[anyone] == after[anyone]
+
+
+@driven
+@given(history)
+def test_a_household_that_nobody_joined_or_left_keeps_its_id_and_every_customer_has_one(days: list[Day]) -> None:
+    session = DuckDbSession()
+    before: dict[frozenset[str], str] = {}
+    for number, records in enumerate(days):
+        session.replace_records(records)
+        resolved(session, f"run-{number}", START + timedelta(days=number))
+        members, households = session.members(), session.households()
+        assert households.keys() == set(members.values())
+        homes: dict[str, str] = {key: households[customer] for key, customer in members.items()}
+        of_records = {home: frozenset(key for key in homes if homes[key] == home) for home in homes.values()}
+        # The same records in the same customers: nobody joined, left, merged or split.
+        now = {frozenset(f"{members[key]} {key}" for key in records): home for home, records in of_records.items()}
+        for together in before.keys() & now.keys():
+            assert before[together] == now[together]
+        assert len(set(now.values())) == len(now)
+        before = now
 
 
 @driven

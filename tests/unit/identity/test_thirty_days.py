@@ -11,11 +11,11 @@ import pytest
 
 from benchmarks import persons
 from cdap.linkage import strangers
-from tests.unit.identity.conftest import DuckDbSession
+from tests.unit.identity.conftest import LOG, DuckDbSession
 from tests.unit.identity.test_matching import Platform, Records
 
 DAYS, RECORDS, AT_FIRST = 30, 420, 260
-LOG = ("foundings", "memberships", "edges", "events", "aliases", "models", "decisions")
+TABLES = (*LOG, "models", "decisions")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,20 +61,30 @@ def parts(members: dict[str, str]) -> dict[frozenset[str], str]:
     return {frozenset(records): customer for customer, records in found.items()}
 
 
+def homes_of(members: dict[str, str], households: dict[str, str]) -> dict[str, str]:
+    """The household of each record; a record counts as another when it is of another customer."""
+    return {f"{record} of {customer}": households[customer] for record, customer in members.items()}
+
+
 def test_thirty_days_of_changes(everybody: Records) -> None:
     platform, chance = Platform(), random.Random(7)
     records = {key: everybody[key] for key in sorted(everybody)[:AT_FIRST]}
     platform.day(records)
-    members = platform.session.members()
+    members, households = platform.session.members(), platform.session.households()
     changed = 0
     for _ in range(DAYS - 1):
         records = next_day(records, everybody, chance)
         summary = platform.day(records)
         before, members = members, platform.session.members()
         assert members.keys() == records.keys()
+        lived, households = households, platform.session.households()
+        assert households.keys() == set(members.values())
         was, is_now = parts(before), parts(members)
         for together in was.keys() & is_now.keys():
             assert was[together] == is_now[together], "an id changed though nothing happened to the customer"
+        homes, homes_now = (parts(homes_of(*day)) for day in ((before, lived), (members, households)))
+        for together in homes.keys() & homes_now.keys():
+            assert homes[together] == homes_now[together], "a household's id changed though nobody moved"
         told = {
             frozenset((customer, other))
             for customer, other in platform.session.fetch_all(
@@ -95,10 +105,11 @@ def test_thirty_days_of_changes(everybody: Records) -> None:
     summary = restored.day(records)
     assert (summary.events, summary.trained) == ({}, False)
     assert restored.session.members() == members
+    assert restored.session.households() == households
 
 
 def copy(of: DuckDbSession, to: DuckDbSession) -> None:
-    for table in LOG:
+    for table in TABLES:
         rows = of.connection.execute(f"select * from identity.{table}").fetchall()  # noqa: S608
         if rows:
             marks = ", ".join("?" * len(rows[0]))

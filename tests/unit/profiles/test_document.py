@@ -10,7 +10,7 @@ import pytest
 from cdap.profiles.document import DOCUMENT, MAPPING_VERSION, DocumentError, document, index_body
 
 # The mapping's fingerprint by version. A change of the mapping needs a new version, so that the index is built anew.
-FINGERPRINTS = {1: "a56deae984a1fab9"}
+FINGERPRINTS = {1: "a56deae984a1fab9", 2: "d7a521f092256170"}
 
 
 def line(**values: object) -> bytes:
