@@ -56,7 +56,7 @@ def decide(
                 doing, f"no customer has the record {', '.join(missing)}", "Name records as source.table:id"
             )
         _end(warehouse, a, b, now)
-        _refuse_contradiction(doing, _current(warehouse), (a, b, verdict))
+        _refuse_contradiction(doing, current_decisions(warehouse), (a, b, verdict))
         warehouse.execute(
             'insert into "identity".decisions '
             "(record_key_a, record_key_b, decision, decided_by, reason, known_from, known_to) "
@@ -70,7 +70,7 @@ def undecide(warehouse: SqlSession, a: str, b: str, *, now: datetime | None = No
     """Ends the decision on two records. Raises CdapError when there is none."""
     a, b = sorted((a, b))
     with warehouse.transaction():
-        if not any((a, b) == (x, y) for x, y, _ in _current(warehouse)):
+        if not any((a, b) == (x, y) for x, y, _ in current_decisions(warehouse)):
             raise CdapError(
                 f"Taking back the decision on {a} and {b}",
                 "there is none",
@@ -103,7 +103,8 @@ def doubtful_pairs(warehouse: SqlSession, limit: int) -> list[DoubtfulPair]:
     ]
 
 
-def _current(warehouse: SqlSession) -> list[tuple[str, str, str]]:
+def current_decisions(warehouse: SqlSession) -> list[tuple[str, str, str]]:
+    """The two records of each decision that holds, and what it is."""
     rows = warehouse.fetch_all(
         'select record_key_a, record_key_b, decision from "identity".decisions where known_to is null',
         purpose="Reading what people decided",

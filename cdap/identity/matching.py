@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from cdap.identity.config import IdentityConfig
+from cdap.identity.decisions import current_decisions
 from cdap.identity.exchange import Exchange, LakeExchange
 from cdap.identity.models import ModelStore, Release
 from cdap.identity.pages import EvidencePages
@@ -67,33 +68,23 @@ class ModelMatcher:
         self._pages = pages
 
     @classmethod
-    def in_lake(cls, config: IdentityConfig, names: Parameters, run_id: str, s3: Any = None) -> Self:
+    def in_lake(cls, config: IdentityConfig, names: Parameters, run_id: str) -> Self:
         """One whose exchange, models and pages are in the lake of the deployed stack."""
-        client = s3 if s3 is not None else boto3.client("s3")
-        return cls(
-            config,
-            LakeExchange(client, names, run_id),
-            ModelStore(client, names.lake_bucket),
-            EvidencePages(client, names.lake_bucket),
-        )
+        s3, bucket = boto3.client("s3"), names.lake_bucket
+        return cls(config, LakeExchange(s3, names, run_id), ModelStore(s3, bucket), EvidencePages(s3, bucket))
 
     def match(self, warehouse: SqlSession, run_id: str, as_of: str) -> Matched:
         with self._records(warehouse) as (folder, count):
             if not count:
                 return Matched("", trained=False)
             release = self._models.current(warehouse)
-            trained = release is None or not release.serves(self._config, count)
-            if release is None or trained:
-                release = self._train(warehouse, folder, count, run_id, as_of)
             model = folder / "model.json"
-            self._models.fetch(release, model)
-            found = resolve_records(
-                folder / "*.parquet",
-                self._config.linkage,
-                model=model,
-                decisions=_decisions(warehouse),
-                tell_links=True,
-            )
+            trained = release is None or not release.serves(self._config, count)
+            if release is not None and not trained:
+                self._models.fetch(release, model)
+            found = self._resolve(warehouse, folder, None if trained else model, tell_links=True)
+            if release is None or trained:
+                release = self._models.release(warehouse, found.model, self._config, count, run_id, as_of)
             self._give_back(warehouse, folder, found)
             if self._pages is not None:
                 title = f"Who is whom, by model {release.model}"
@@ -103,7 +94,10 @@ class ModelMatcher:
     def train(self, warehouse: SqlSession, run_id: str, as_of: str) -> Release | None:
         """Trains a model on the records that there are and makes it current; None when there is no record."""
         with self._records(warehouse) as (folder, count):
-            return self._train(warehouse, folder, count, run_id, as_of) if count else None
+            if not count:
+                return None
+            model = train(folder / "*.parquet", self._config.linkage)
+            return self._models.release(warehouse, model, self._config, count, run_id, as_of)
 
     def propose(self, warehouse: SqlSession, model: Path | None = None) -> dict[str, str]:
         """Which customer each record would be of by the model of a file, or one trained now; nothing is written.
@@ -113,14 +107,17 @@ class ModelMatcher:
         with self._records(warehouse) as (folder, count):
             if not count:
                 return {}
-            found = resolve_records(
-                folder / "*.parquet", self._config.linkage, model=model, decisions=_decisions(warehouse)
-            )
+            found = self._resolve(warehouse, folder, model)
             return {of.unique_id: of.customer_id for of in found.assignments}
 
-    def _train(self, warehouse: SqlSession, folder: Path, count: int, run_id: str, as_of: str) -> Release:
-        model = train(folder / "*.parquet", self._config.linkage)
-        return self._models.release(warehouse, model, self._config, count, run_id, as_of)
+    def _resolve(
+        self, warehouse: SqlSession, folder: Path, model: Path | None, *, tell_links: bool = False
+    ) -> Resolution:
+        """By the model of a file, or one trained on the records."""
+        decisions = [Decision(*decided) for decided in current_decisions(warehouse)]
+        return resolve_records(
+            folder / "*.parquet", self._config.linkage, model=model, decisions=decisions, tell_links=tell_links
+        )
 
     @contextmanager
     def _records(self, warehouse: SqlSession) -> Iterator[tuple[Path, int]]:
@@ -158,11 +155,3 @@ def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.table(arrays, schema=schema)
-
-
-def _decisions(warehouse: SqlSession) -> list[Decision]:
-    rows = warehouse.fetch_all(
-        'select record_key_a, record_key_b, decision from "identity".decisions where known_to is null',
-        purpose="Reading what people decided",
-    )
-    return [Decision(str(a), str(b), str(decision)) for a, b, decision in rows]

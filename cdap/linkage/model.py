@@ -187,12 +187,8 @@ class Model:
 
     # Scoring ----------------------------------------------------------------------------------------------------------
 
-    def score(self, codes: Codes) -> Floats:
-        """Of each pair log2 P(person) / P(not a person), in bits, between LOWEST and HIGHEST."""
-        return np.asarray(np.clip(self.bits(codes), LOWEST, HIGHEST))
-
     def bits(self, codes: Codes) -> Floats:
-        """The same without bounds."""
+        """Of each pair log2 P(person) / P(not a person), in bits and without bounds."""
         logs = self._logs(self._encode(codes))
         return np.asarray((_log_sum(logs[:, IS_PERSON]) - _log_sum(logs[:, ~IS_PERSON])) / math.log(2))
 
