@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from cdap.errors import CdapError
 from cdap.linkage.constraints import Decision
+from cdap.linkage.customers import Assignment
 from cdap.linkage.evaluation import Truth
-from cdap.linkage.resolve import Assignment
 
 COLUMNS = tuple(field.name for field in fields(Assignment))
 

@@ -5,12 +5,14 @@ A key that is frequent, junk that nobody found included, thus costs its budget a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Formatter
 
 import duckdb
 
+from cdap.linkage.database import one
 from cdap.linkage.fields import KINDS, kind_of
 
 # Pairs that a key may spend, in pairs a record: the plain keys, and those of every two parts of two fields. Up to so
@@ -32,6 +34,11 @@ TOGETHER = (
     ("regexp_extract({street}, '[0-9]+')", "{last}[1:3]"), ("regexp_extract({street}, '[0-9]+')", "{first}[1:3]"),
     ("least({first}[1:3], {last}[1:3])", "greatest({first}[1:3], {last}[1:3])"),
 )  # fmt: skip
+
+
+# A pair of `blocks` as one number, and back.
+PACKED = "(a.i::ubigint << 32) | b.i::ubigint"
+UNPACKED = "(p >> 32)::int as a, (p & 4294967295)::int as b"
 
 
 @dataclass(frozen=True)
@@ -62,36 +69,80 @@ def keys(fields: Sequence[str]) -> list[Key]:
     return found
 
 
-def candidate_pairs(db: duckdb.DuckDBPyConnection, fields: Sequence[str], records: int) -> int:
-    """Fills the table `pairs` (a < b, each once); returns how many there are."""
-    db.execute("create or replace table candidates (p ubigint)")
-    for key in keys(fields):
-        _block(db, key, records)
-    db.execute(
-        "create or replace table pairs as select (p >> 32)::int as a, (p & 4294967295)::int as b "
-        "from (select distinct p from candidates) order by 1, 2"
-    )
-    db.execute("drop table candidates")
-    row = db.execute("select count(*) from pairs").fetchone()
-    assert row is not None
-    return int(row[0])
+def pieces(fields: Sequence[str]) -> list[str]:
+    """What the keys are made of: each expression over a record once."""
+    return list(dict.fromkeys(part for key in keys(fields) for part in key.parts))
 
 
-def _block(db: duckdb.DuckDBPyConnection, key: Key, records: int) -> None:
-    names = [f"k{place}" for place in range(len(key.parts))]
-    parts = ", ".join(f"{part} as {name}" for part, name in zip(key.parts, names, strict=True))
-    there = " and ".join(f"{name} is not null and {name} <> ''" for name in names)
-    # All blocks of one size or none: which pairs are compared does not depend on the records' order.
-    db.execute(
-        f"create or replace temp table blocks as with keyed as (select i, {parts} from r), "  # noqa: S608
-        f"hashed as (select i, hash({', '.join(names)}) as h from keyed where {there}), "
-        "sizes as (select h, count(*) as c from hashed group by h having count(*) > 1), "
-        "spent as (select c, sum(c * (c - 1) / 2 * n) over (order by c) as s "
-        "from (select c, count(*) as n from sizes group by c)) "
-        "select hashed.i, hashed.h from hashed join sizes using (h) "
-        f"where sizes.c <= (select coalesce(max(c), 0) from spent where s <= {key.pairs(records)})"
+def find_pieces(db: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
+    """Makes the table `pieces` of `r`: `i` and a digest of each piece, null where there is nothing."""
+    digests = "".join(
+        f", case when {piece} <> '' then (hash({piece}) >> 32)::uinteger end as p{number}"
+        for number, piece in enumerate(pieces(fields))
     )
+    db.execute(f"create or replace table pieces as select i{digests} from r order by i")  # noqa: S608
+
+
+def digests(fields: Sequence[str]) -> list[tuple[str, str]]:
+    """Of each key its digest over a row of `pieces`, and the condition that all of them are there."""
+    places = {piece: f"p{number}" for number, piece in enumerate(pieces(fields))}
+    return [
+        (
+            f"hash({', '.join(places[part] for part in key.parts)})",
+            " and ".join(f"{places[part]} is not null" for part in key.parts),
+        )
+        for key in keys(fields)
+    ]
+
+
+def candidate_pairs(
+    db: duckdb.DuckDBPyConnection, fields: Sequence[str], records: int, largest: Sequence[int] | None = None
+) -> tuple[int, list[int]]:
+    """Fills the table `pairs` (a < b, each once); returns how many there are, and of each key the records of the
+    largest block whose pairs it may spend: `largest` where that is given.
+
+    Leaves the table `candidates`: a pair as one number, with a key that proposes it, those of the smallest block first
+    (`proposed`).
+    """
+    find_pieces(db, fields)
+    db.execute("create or replace table candidates (p ubigint, proposed uinteger)")
+    found = []
+    for number, (key, (digest, there)) in enumerate(zip(keys(fields), digests(fields), strict=True)):
+        db.execute(f"create or replace temp table hashed as select i, {digest} as h from pieces where {there}")  # noqa: S608
+        db.execute(
+            "create or replace temp table sizes as select h, count(*) as c from hashed group by h having count(*) > 1"
+        )
+        most = largest[number] if largest is not None else _largest_block(db, key.pairs(records))
+        found.append(most)
+        # All blocks of one size or none: which pairs are compared does not depend on the records' order.
+        db.execute(
+            "create or replace temp table blocks as select i, h, c from hashed join sizes using (h) "  # noqa: S608
+            f"where c <= {int(most)}"
+        )
+        db.execute(
+            f"insert into candidates select {PACKED}, {proposed_by('a.c', number)} "  # noqa: S608
+            "from blocks as a join blocks as b on a.h = b.h and a.i < b.i"
+        )
+    db.execute("drop table if exists hashed; drop table if exists sizes; drop table if exists blocks")
     db.execute(
-        "insert into candidates select (a.i::ubigint << 32) | b.i::ubigint "
-        "from blocks as a join blocks as b on a.h = b.h and a.i < b.i"
+        f"create or replace table pairs as select {UNPACKED} from (select distinct p from candidates) order by 1, 2"  # noqa: S608
     )
+    return int(one(db, "select count(*) from pairs")[0]), found
+
+
+def proposed_by(size: str, key: int | str) -> str:
+    """A key and the size of its block as one number, the smallest block first."""
+    return f"(least({size}, 65535)::uinteger << 16) | {key}::uinteger"
+
+
+def _largest_block(db: duckdb.DuckDBPyConnection, budget: float) -> int:
+    """Of the blocks by `sizes` the records of the largest that the budget, in pairs, is enough for; what is left of it
+    is for a block that may come.
+    """
+    sizes = db.execute("select c, count(*) from sizes group by 1 order by 1").fetchall()
+    largest, spent = 1, 0.0
+    for size, blocks in sizes:
+        if spent + size * (size - 1) / 2 * blocks > budget:
+            return largest
+        largest, spent = int(size), spent + size * (size - 1) / 2 * blocks
+    return max(largest, int((1 + math.sqrt(1 + 8 * (budget - spent))) / 2))

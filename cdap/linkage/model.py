@@ -23,11 +23,12 @@ from scipy.sparse import csr_matrix
 from cdap.errors import CdapError
 from cdap.linkage.compare import Codes
 from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, SWAPPED_SHARE, kind_of
+from cdap.linkage.statistics import Statistics
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 
-VERSION = 3
+VERSION = 4
 CLASSES = ("person", "moved", "household", "apart", "juniors", "neighbours", "namesakes", "strangers")
 # One person in either of these.
 PERSON = ("person", "moved")
@@ -98,7 +99,10 @@ class ModelError(CdapError):
 
 @dataclass
 class Model:
-    """`person` and `strangers`: by field, the chance of each code; `sources`: by class and field, `s`; `shares`."""
+    """`person` and `strangers`: by field, the chance of each code; `sources`: by class and field, `s`; `shares`.
+
+    `statistics` are those of the records that it was trained on.
+    """
 
     fields: tuple[str, ...]
     codes: dict[str, list[int]]
@@ -108,6 +112,7 @@ class Model:
     shares: Floats
     rounds: int = 0
     report: dict[str, Any] = field(default_factory=dict)
+    statistics: Statistics | None = None
 
     # Training ---------------------------------------------------------------------------------------------------------
 
@@ -281,10 +286,11 @@ class Model:
             "sources": self.sources,
             "shares": dict(zip(CLASSES, self.shares.tolist(), strict=True)),
             "report": self.report,
+            "statistics": None if self.statistics is None else self.statistics.to_json(),
         }
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(self.to_json()) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path, fields: Sequence[str]) -> Self:
@@ -302,6 +308,7 @@ class Model:
                 sources=found["sources"],
                 shares=np.array([found["shares"][of] for of in CLASSES]),
                 report=found["report"],
+                statistics=Statistics.from_json(found["statistics"]) if found["statistics"] else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(doing, f"it is not a model: {error}", "Train one: leave --model away") from error

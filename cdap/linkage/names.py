@@ -49,13 +49,11 @@ def generation(expression: str) -> str:
 
 
 def find_nicknames(db: duckdb.DuckDBPyConnection) -> None:
-    """Makes the table `same_names` (a, b, both ways): the first names of the records that are short for one name."""
+    """Makes the table `same_names` (a, b, both ways): first names that are short for one name."""
     namer = nicknames.NickNamer()
     groups: dict[str, list[str]] = defaultdict(list)
-    query = "select distinct first from r0 where first is not null and not contains(first, ' ') order by 1"
-    for (name,) in db.execute(query).fetchall():
-        full = namer.canonicals_of(name)
-        for group in full | ({name} if namer.nicknames_of(name) else set()):
+    for name in sorted(namer.nickname_lookup.keys() | namer.canonical_lookup.keys()):
+        for group in namer.canonicals_of(name) | ({name} if namer.nicknames_of(name) else set()):
             groups[group].append(name)
     pairs = sorted({pair for members in groups.values() for pair in permutations(members, 2)})
     a, b = (pa.array([pair[side] for pair in pairs], pa.string()) for side in (0, 1))

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cdap.linkage.compare import compare
+from cdap.linkage.database import one
 from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, kind_of
 from cdap.linkage.model import Strangers
 
@@ -59,7 +60,7 @@ def _of_field(db: duckdb.DuckDBPyConnection, name: str, named: bool) -> Stranger
     if swapped:
         # Too rare among strangers to be counted in a sample.
         seen[-1] = 0.25
-    (covered,) = db.execute(f'select (count("{name}")::double / count(*)) ^ 2 from r').fetchone() or (0.0,)  # noqa: S608
+    (covered,) = one(db, f'select (count("{name}")::double / count(*)) ^ 2 from r')  # noqa: S608
     return Strangers(
         codes=[*differing, *(EQUAL + int(bucket) for bucket, _, _, _ in buckets)],
         chance=chance,
