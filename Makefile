@@ -6,6 +6,8 @@ UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
+# Modules are compiled once, not by every process, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 # Nothing phones home.
 export DO_NOT_TRACK := 1
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False

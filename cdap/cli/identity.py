@@ -21,6 +21,7 @@ from cdap.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from cdap.graph.explanation import Link
+    from cdap.linkage.resolve import Resolution
 
 app = typer.Typer(no_args_is_help=True, help="Which records belong to one customer.")
 for command in (
@@ -50,6 +51,12 @@ def resolve(
     decisions: Annotated[
         Path | None, typer.Option(help="Pairs of records that a person decided on: columns a, b, decision.")
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file to keep what was found in: the next run with it looks at what changed.", dir_okay=False
+        ),
+    ] = None,
     evidence: Annotated[
         Path | None, typer.Option(help="An HTML page to write: weights, scores, customers to look at.", dir_okay=False)
     ] = None,
@@ -64,34 +71,44 @@ def resolve(
     from cdap.linkage import files
     from cdap.linkage.config import load_linkage_config
     from cdap.linkage.resolve import resolve as resolve_records
+    from cdap.linkage.state import State
 
     settled = load_linkage_config(config)
     before = files.read_clusters(previous) if previous else {}
     decided = files.read_decisions(decisions) if decisions else []
-    console = Console(stderr=True)
-    with console.status("reading") as status:
-        result = resolve_records(
-            records,
-            settled,
-            model=model,
-            previous=before,
-            decisions=decided,
-            tell_links=evidence is not None,
-            threads=threads,
-            progress=status.update,
-        )
-    files.write_assignments(out, result.assignments)
+    result: Resolution | None = None
+    with Console(stderr=True).status("reading") as status:
+        if state is not None:
+            with State.open(state, settled, threads) as kept:
+                report = kept.bring_to(records, model=model, previous=before, decisions=decided, progress=status.update)
+                kept.write_assignments(out)
+                used = kept.model
+                result = kept.told(report) if evidence else None
+        else:
+            result = resolve_records(
+                records,
+                settled,
+                model=model,
+                previous=before,
+                decisions=decided,
+                tell_links=evidence is not None,
+                threads=threads,
+                progress=status.update,
+            )
+            report, used = dict(result.report), result.model
+            files.write_assignments(out, result.assignments)
     if save_model:
-        result.model.save(save_model)
-    if evidence:
+        used.save(save_model)
+    if evidence and result is not None:
         from cdap.linkage.evidence import evidence_page
 
         evidence.write_text(evidence_page(result, settled, f"Who is whom in {records.name}"), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps({**result.report, "out": str(out)}))
+        typer.echo(json.dumps({**report, "out": str(out)}))
         return
-    report = result.report
     console = Console()
+    if report.get("state") == "updated":
+        console.print(f"{report['changed']:,} records changed, {report['resolved_again']:,} were resolved again.")
     console.print(
         f"{report['records']:,} records are {report['customers']:,} customers in {report['households']:,} households; "
         f"{report['pairs']:,} pairs compared, largest customer {report['largest_customer']} records."

@@ -30,10 +30,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class Clusters:
-    """`cluster` of each record, a record's place; `score` of each cluster that is one of several records, in bits."""
+    """`cluster` of each record, a record's place; `score` of each cluster that is one of several records, in bits.
+
+    `component` of each record is that of what matches and decisions join, before anything is cut: nothing that is of
+    another one has a say in its clusters.
+    """
 
     cluster: Indices
     score: dict[int, float]
+    component: Indices
     largest_component: int
     cut_at: float
 
@@ -55,7 +60,7 @@ def link(
         a, b = np.concatenate([pairs.a[kept], together[0]]), np.concatenate([pairs.b[kept], together[1]])
         return components(records, a, b)
 
-    of = joined()
+    whole = of = joined()
     sizes = np.bincount(of, minlength=1)
     largest, cut = int(sizes.max()), 0.0
     while sizes.max() > LARGEST_COMPONENT and cut < HIGHEST - 1:
@@ -106,7 +111,7 @@ def link(
                 block = np.ix_(of_owner, of_owner)
                 upper = np.triu_indices(len(of_owner), 1)
                 scores[int(ids[owner])] = float(sums_of(sums, block, upper) / sums_of(weights, block, upper))
-    return Clusters(cluster, scores, largest, cut)
+    return Clusters(cluster, scores, whole, largest, cut)
 
 
 def _split(of: Indices, sizes: Indices, pairs: Scored, kept: Flags, constraints: Constraints) -> Indices:

@@ -83,7 +83,7 @@ def _within(pairs: tuple[Indices, Indices], records: Indices) -> list[tuple[int,
 def constraints_of(
     db: duckdb.DuckDBPyConnection,
     config: LinkageConfig,
-    decisions: Iterable[Decision],
+    decisions: Sequence[Decision],
     places: Mapping[str, int],
     records: int,
 ) -> Constraints:
@@ -96,11 +96,8 @@ def constraints_of(
     kept = [name for name in exclusive if name.strip('"') in there]
     once = (_codes(db, _of_unique_sources(config)),) if config.unique_sources else ()
     # A decision on a record that is gone is kept by who made it, and means nothing here.
-    decided = [decision for decision in decisions if decision.a in places and decision.b in places]
-    links = [decision for decision in decided if decision.decision == "link"]
-    unlinks = [decision for decision in decided if decision.decision == "unlink"]
-    together, apart = _places(links, places), _places(unlinks, places)
-    _refuse_contradictions(unlinks, together, apart, records)
+    together, apart = (places_of(decisions, places, kind) for kind in ("link", "unlink"))
+    _refuse_contradictions(_of_kind(decisions, places, "unlink"), together, apart, records)
     return Constraints(tuple(_codes(db, name) for name in kept), once, together, apart)
 
 
@@ -118,11 +115,14 @@ def _codes(db: duckdb.DuckDBPyConnection, expression: str) -> Indices:
     return np.where(found["none"], -1, found["n"]).astype(np.int64)
 
 
-def _places(decisions: Sequence[Decision], places: Mapping[str, int]) -> tuple[Indices, Indices]:
-    return (
-        np.array([places[decision.a] for decision in decisions], np.int64),
-        np.array([places[decision.b] for decision in decisions], np.int64),
-    )
+def places_of(decisions: Iterable[Decision], places: Mapping[str, int], decision: str) -> tuple[Indices, Indices]:
+    """The pairs of which this was decided, by place, where both records are there."""
+    found = [(places[of.a], places[of.b]) for of in _of_kind(decisions, places, decision)]
+    return np.array([a for a, _ in found], np.int64), np.array([b for _, b in found], np.int64)
+
+
+def _of_kind(decisions: Iterable[Decision], places: Mapping[str, int], decision: str) -> list[Decision]:
+    return [of for of in decisions if of.decision == decision and of.a in places and of.b in places]
 
 
 def _refuse_contradictions(

@@ -22,7 +22,7 @@ def write_assignments(file: Path, assignments: Iterable[Assignment]) -> None:
     """Writes unique_id, customer_id, cluster_probability, household_id; beside the file first, then in its place."""
     beside = file.with_name(f".{file.name}.part")
     rows = [astuple(assignment) for assignment in assignments]
-    if _is_parquet(file):
+    if is_parquet(file):
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
         kinds = [pa.float64() if name == "cluster_probability" else pa.string() for name in COLUMNS]
         arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
@@ -71,7 +71,7 @@ def read_truth(file: Path) -> Truth:
 def _rows(file: Path, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:
     doing = f"Reading {file}"
     try:
-        if _is_parquet(file):
+        if is_parquet(file):
             there = pq.read_schema(file).names
             wanted = [name for name in (*needed, "household_id") if name in there]
             rows = pq.read_table(file, columns=wanted).to_pylist()
@@ -86,5 +86,6 @@ def _rows(file: Path, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:
     yield from ({name: "" if value is None else str(value) for name, value in row.items()} for row in rows)
 
 
-def _is_parquet(file: Path) -> bool:
+def is_parquet(file: Path) -> bool:
+    """Whether a file is Parquet, by its name; else it is CSV."""
     return file.suffix.lower() == ".parquet"

@@ -74,13 +74,13 @@ def pieces(fields: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(part for key in keys(fields) for part in key.parts))
 
 
-def find_pieces(db: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
-    """Makes the table `pieces` of `r`: `i` and a digest of each piece, null where there is nothing."""
-    digests = "".join(
+def find_pieces(db: duckdb.DuckDBPyConnection, fields: Sequence[str], of: str = "r", into: str = "pieces") -> None:
+    """Makes a table of records: `i` and a digest of each piece, null where there is nothing."""
+    selected = "".join(
         f", case when {piece} <> '' then (hash({piece}) >> 32)::uinteger end as p{number}"
         for number, piece in enumerate(pieces(fields))
     )
-    db.execute(f"create or replace table pieces as select i{digests} from r order by i")  # noqa: S608
+    db.execute(f"create or replace table {into} as select i{selected} from {of} order by i")  # noqa: S608
 
 
 def digests(fields: Sequence[str]) -> list[tuple[str, str]]:
@@ -101,11 +101,13 @@ def candidate_pairs(
     """Fills the table `pairs` (a < b, each once); returns how many there are, and of each key the records of the
     largest block whose pairs it may spend: `largest` where that is given.
 
-    Leaves the table `candidates`: a pair as one number, with a key that proposes it, those of the smallest block first
-    (`proposed`).
+    Leaves the tables `pieces`, `candidates`: a pair as one number, with a key that proposes it, those of the smallest
+    block first (`proposed`); and `large`: `key`, digest and records of each block that is too large, of keys that
+    propose anything.
     """
     find_pieces(db, fields)
     db.execute("create or replace table candidates (p ubigint, proposed uinteger)")
+    db.execute("create or replace table large (key usmallint, h ubigint, c uinteger)")
     found = []
     for number, (key, (digest, there)) in enumerate(zip(keys(fields), digests(fields), strict=True)):
         db.execute(f"create or replace temp table hashed as select i, {digest} as h from pieces where {there}")  # noqa: S608
@@ -114,6 +116,8 @@ def candidate_pairs(
         )
         most = largest[number] if largest is not None else _largest_block(db, key.pairs(records))
         found.append(most)
+        if most < 2:
+            continue
         # All blocks of one size or none: which pairs are compared does not depend on the records' order.
         db.execute(
             "create or replace temp table blocks as select i, h, c from hashed join sizes using (h) "  # noqa: S608
@@ -123,6 +127,7 @@ def candidate_pairs(
             f"insert into candidates select {PACKED}, {proposed_by('a.c', number)} "  # noqa: S608
             "from blocks as a join blocks as b on a.h = b.h and a.i < b.i"
         )
+        db.execute(f"insert into large select {number}, h, c from sizes where c > {int(most)}")  # noqa: S608
     db.execute("drop table if exists hashed; drop table if exists sizes; drop table if exists blocks")
     db.execute(
         f"create or replace table pairs as select {UNPACKED} from (select distinct p from candidates) order by 1, 2"  # noqa: S608

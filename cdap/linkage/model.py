@@ -298,6 +298,14 @@ class Model:
         doing = f"Reading the model {path}"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(doing, f"it is not a model: {error}", "Train one: leave --model away") from error
+        return cls.from_json(found, fields, doing)
+
+    @classmethod
+    def from_json(cls, found: Any, fields: Sequence[str], doing: str) -> Self:
+        """What `to_json` gave, to compare records that have these fields; raises ModelError."""
+        try:
             if found["version"] != VERSION:
                 raise ModelError(doing, f"it is of version {found['version']}", f"Train one of version {VERSION}")
             model = cls(
@@ -310,7 +318,7 @@ class Model:
                 report=found["report"],
                 statistics=Statistics.from_json(found["statistics"]) if found["statistics"] else None,
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(doing, f"it is not a model: {error}", "Train one: leave --model away") from error
         if missing := [name for name in model.fields if name not in fields]:
             raise ModelError(

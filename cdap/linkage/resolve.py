@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,29 +57,30 @@ def resolve(
         compared = stages.compare_all(db, config, records, trained, timed)
         with timed("model"):
             fitted = trained or stages.train(db, compared)
-        found = stages.cluster(db, config, fitted, "codes", decisions, timed)
+        found = stages.cluster(db, config, fitted, "codes", tuple(decisions), timed)
         links = found.links(fitted, config) if tell_links else []
     assigned = assign(found.uids, found.clusters, found.home, previous or {})
+    sizes = Counter(of.customer_id for of in assigned)
     report = {
-        **counted(fitted, Counter(of.customer_id for of in assigned), len({of.household_id for of in assigned})),
-        "pairs": compared.pairs,
-        "largest_component": found.clusters.largest_component,
-        "cut_at": found.clusters.cut_at,
-        "junk": [{"field": of.field, "value": of.value, "records": of.records} for of in compared.prepared.junk],
+        "records": len(assigned),
+        "customers": len(sizes),
+        "households": len({of.household_id for of in assigned}),
+        "largest_customer": max(sizes.values(), default=0),
+        **reported(fitted, compared, found),
         "seconds": seconds,
     }
     return Resolution(tuple(sorted(assigned, key=lambda of: of.unique_id)), tuple(links), fitted, report)
 
 
-def counted(model: Model, sizes: Mapping[str, int], households: int) -> dict[str, Any]:
-    """What any report tells: of the customers, given how many records each has, and of the model."""
+def reported(model: Model, compared: stages.Compared, found: stages.Clustered) -> dict[str, Any]:
+    """What a report tells of how all records were compared and clustered."""
     return {
-        "records": sum(sizes.values()),
-        "customers": len(sizes),
-        "households": households,
-        "largest_customer": max(sizes.values(), default=0),
         "fields": list(model.fields),
         "keys": len(keys(model.fields)),
+        "pairs": compared.pairs,
+        "largest_component": found.clusters.largest_component,
+        "cut_at": found.clusters.cut_at,
+        "junk": [asdict(of) for of in compared.prepared.junk],
         "model": model.report,
     }
 

@@ -21,14 +21,17 @@ NO_PAIRS = Scored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.
 
 
 def scored_pairs(
-    db: duckdb.DuckDBPyConnection, model: Model, table: str
+    db: duckdb.DuckDBPyConnection, model: Model, table: str, keep: str | None = None
 ) -> tuple[Scored, tuple[Indices, Indices], Near]:
     """Of a table of codes the pairs that may decide something, those from NEAR on; those of two members of a household;
     and the first again with their codes.
 
-    There are thousands of patterns for millions of pairs, so patterns are scored and the pairs found by theirs.
+    There are thousands of patterns for millions of pairs, so patterns are scored and the pairs found by theirs. `keep`
+    names a table to make of all these pairs and their codes.
     """
     if not model.fields:
+        if keep is not None:
+            db.execute(f"create or replace table {keep} as select a, b from {table} where false")  # noqa: S608
         return NO_PAIRS, (NO_PAIRS.a, NO_PAIRS.b), Near(NO_PAIRS.a, NO_PAIRS.b, codes_of({}, ()), NO_PAIRS.score)
     names = ", ".join(f'"{name}"' for name in model.fields)
     found = db.execute(f"select distinct {names} from {table} order by all").fetchnumpy()  # noqa: S608
@@ -43,6 +46,10 @@ def scored_pairs(
     pairs = db.execute(
         f"select a, b, pattern from {table} join patterns using ({names}) order by a, b"  # noqa: S608
     ).fetchnumpy()
+    if keep is not None:
+        db.execute(
+            f"create or replace table {keep} as select {table}.* from {table} semi join patterns using ({names})"  # noqa: S608
+        )
     db.unregister("patterns")
     a, b, pattern = (np.asarray(pairs[name]).astype(np.int64) for name in ("a", "b", "pattern"))
     together, near = home[pattern], (bits >= NEAR)[pattern]

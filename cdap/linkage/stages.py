@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from cdap.errors import CdapError
 from cdap.linkage.clusters import Clusters, link
 from cdap.linkage.compare import codes_of, compare
 from cdap.linkage.config import LinkageConfig
-from cdap.linkage.constraints import Decision, Indices, constraints_of
+from cdap.linkage.constraints import Decision, Indices, constraints_of, places_of
 from cdap.linkage.keys import candidate_pairs
 from cdap.linkage.links import COPY, DECISION, Link, Near, links_of, links_without_evidence
 from cdap.linkage.model import Model
@@ -117,28 +117,31 @@ def cluster(
     config: LinkageConfig,
     model: Model,
     codes: str,
-    decisions: Iterable[Decision],
+    decisions: Sequence[Decision],
     timed: Timed,
+    keep: str | None = None,
 ) -> Clustered:
-    """Clusters the records of the tables `r` and `copies` by the pairs of the table `codes`."""
+    """Clusters the records of the tables `r` and `copies` by the pairs of the table `codes`; of those that count `keep`
+    names a table to make."""
     uids = [str(uid) for (uid,) in db.execute("select uid from r order by i").fetchall()]
     copies = [(str(uid), int(first)) for uid, first in db.execute("select uid, i from copies order by uid").fetchall()]
     compared = len(uids)
     with timed("score"):
-        scored, home, near = scored_pairs(db, model, codes)
+        scored, home, near = scored_pairs(db, model, codes, keep)
     found_near = [near]
     with timed("link"):
         places = {uid: place for place, uid in enumerate(uids)} | dict(copies)
         constraints = constraints_of(db, config, decisions, places, compared)
         clusters = link(compared, scored, scorer(db, model, scored, found_near), constraints)
     firsts = np.array([first for _, first in copies], np.int64)
+    uids += [uid for uid, _ in copies]
     return Clustered(
-        uids=[*uids, *(uid for uid, _ in copies)],
+        uids=uids,
         compared=compared,
         clusters=replace(clusters, cluster=_with_copies(clusters.cluster, firsts)),
         home=home,
         near=found_near,
-        together=constraints.together,
+        together=places_of(decisions, {uid: place for place, uid in enumerate(uids)}, "link"),
         copies=(firsts, compared + np.arange(len(copies))),
     )
 
