@@ -18,11 +18,12 @@ SAMPLE_INTERVAL = 0.02
 @dataclass
 class Way:
     """One way of doing the step: `run` does it once and returns how many items it did; `servers` are the pids of the
-    servers whose memory is the way's too."""
+    servers whose memory is the way's too; `before` is called before each round and not measured."""
 
     name: str
     run: Callable[[], int]
     servers: Sequence[int] = ()
+    before: Callable[[], None] = lambda: None
     seconds: list[float] = field(default_factory=list)
     items: int = 0
     peak_bytes: int = 0
@@ -41,6 +42,7 @@ def compare(title: str, unit: str, ways: Sequence[Way], *, rounds: int = 5) -> N
     """
     for number in range(rounds + 1):
         for way in ways:
+            way.before()
             with _PeakMemory(way.servers) as memory:
                 began = time.perf_counter()
                 way.items = way.run()

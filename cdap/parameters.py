@@ -99,6 +99,10 @@ class Parameters:
         return self.get("graph/endpoint")
 
     @property
+    def graph_loader_role_arn(self) -> str:
+        return self.get("graph/loader_role_arn")
+
+    @property
     def quality_prefix(self) -> str:
         return self.get("quality/prefix")
 

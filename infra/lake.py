@@ -17,8 +17,16 @@ DATABASES = {
 
 
 # Days after which what a run wrote for itself or to be looked at goes. Under `identity/exchange/` are records of
-# persons on their way to identity resolution and back; a task that ends takes its own away.
-EXPIRES = {"publish": 7, "quality": 90, "athena": 30, "identity/exchange": 1, "identity/evidence": 90}
+# persons on their way to identity resolution and back, under `graph/loads/` elements on their way to the graph; a task
+# that ends takes its own away.
+EXPIRES = {
+    "publish": 7,
+    "quality": 90,
+    "athena": 30,
+    "identity/exchange": 1,
+    "identity/evidence": 90,
+    "graph/loads": 1,
+}
 
 
 def _expires(folder: str, days: int) -> s3.LifecycleRule:

@@ -94,6 +94,7 @@ class PlatformStack(cdk.Stack):
                 "warehouse/role_arn": warehouse.role.role_arn,
                 "search/endpoint": search.endpoint,
                 "graph/endpoint": graph.endpoint,
+                "graph/loader_role_arn": graph.loader_role.role_arn,
                 "athena/workgroup": analysis.workgroup.name,
                 "athena/role_arn": analysis.analyst.role_arn,
                 "airflow/role_arn": self.orchestration.role.role_arn,

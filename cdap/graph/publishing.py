@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from gremlin_python.process.graph_traversal import __
 from gremlin_python.process.traversal import Direction, T
 
 from cdap.errors import ReconciliationError
+from cdap.graph.batches import batches
+from cdap.graph.bulk import BulkLoader
 from cdap.graph.connection import Graph
 from cdap.graph.elements import Edge, Vertex
 from cdap.graph.source import wanted
@@ -22,42 +23,56 @@ from cdap.identity.protocol import SqlSession
 
 # "Best practices: Neptune, upserts with mergeV and mergeE": some hundred elements a request.
 BATCH = 500
-Item = TypeVar("Item")
+# So many missing elements and more are loaded in bulk: a first load, or one after a change of model.
+BULK_FROM = 20_000
 
 
 @dataclass(frozen=True)
 class GraphSummary:
     """`vertices` and `edges` by label, as the graph holds them afterwards; `written` and `dropped` elements of this
-    run; `digest` over all ids; `seconds` of the whole call."""
+    run, `in_bulk` when they were written by the bulk loader; `digest` over all ids; `seconds` of the whole call."""
 
     vertices: dict[str, int]
     edges: dict[str, int]
     written: int
     dropped: int
+    in_bulk: bool
     digest: str
     seconds: float
 
 
-def publish_graph(warehouse: SqlSession, graph: Graph, config: IdentityConfig) -> GraphSummary:
+def publish_graph(
+    warehouse: SqlSession, graph: Graph, config: IdentityConfig, loader: BulkLoader | None = None
+) -> GraphSummary:
     """Brings the graph to what the warehouse's identity tables hold; killed and run again it ends in the same graph.
+
+    What is missing is written in batches, or by the `loader` where that is much; without one always in batches.
 
     The ids of both sides are held in memory, some 200 bytes an element. Raises ReconciliationError when the graph does
     not end with exactly the wanted elements (somebody else writes to it), GraphError and the warehouse's errors.
     """
     started = time.monotonic()
     vertices, edges = wanted(warehouse, config)
+    if loader is not None:
+        # Those of a run that was killed: they would go on writing what may no longer be wanted.
+        loader.cancel_all()
     there_vertices, there_edges = _ids(graph, "V"), _ids(graph, "E")
     new_vertices = [vertex for id_, vertex in vertices.items() if id_ not in there_vertices]
     new_edges = [edge for id_, edge in edges.items() if id_ not in there_edges]
     old_edges, old_vertices = sorted(there_edges - edges.keys()), sorted(there_vertices - vertices.keys())
-    # Ends before edges; edges go before their ends, so that what goes is what was counted.
-    for some in _batches(new_vertices):
-        write_vertices(graph, some)
-    for more in _batches(new_edges):
-        write_edges(graph, more)
-    for ids in _batches(old_edges):
+    in_bulk = loader is not None and len(new_vertices) + len(new_edges) >= BULK_FROM
+    if loader is not None and in_bulk:
+        loader.load(new_vertices, new_edges)
+    else:
+        # Ends before edges.
+        for some in batches(new_vertices, BATCH):
+            write_vertices(graph, some)
+        for more in batches(new_edges, BATCH):
+            write_edges(graph, more)
+    # Edges go before their ends, so that what goes is what was counted.
+    for ids in batches(old_edges, BATCH):
         drop_edges(graph, ids)
-    for ids in _batches(old_vertices):
+    for ids in batches(old_vertices, BATCH):
         drop_vertices(graph, ids)
     digest = _check(graph, vertices, edges)
     return GraphSummary(
@@ -65,6 +80,7 @@ def publish_graph(warehouse: SqlSession, graph: Graph, config: IdentityConfig) -
         edges=dict(Counter(edge.label for edge in edges.values())),
         written=len(new_vertices) + len(new_edges),
         dropped=len(old_edges) + len(old_vertices),
+        in_bulk=in_bulk,
         digest=digest,
         seconds=round(time.monotonic() - started, 3),
     )
@@ -128,9 +144,3 @@ def _check(graph: Graph, vertices: dict[str, Vertex], edges: dict[str, Edge]) ->
             "Nothing but this task may write to the graph; clear the task, which writes what is missing",
         )
     return digest_of([*found_vertices, *(id_ for id_, _, _ in found_edges)])
-
-
-def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
-    rest = iter(items)
-    while batch := list(islice(rest, BATCH)):
-        yield batch

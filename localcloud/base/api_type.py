@@ -115,6 +115,9 @@ class ApiType:
     delete_arguments: Mapping[str, Any] = field(default_factory=dict)
     ready: Callable[[Mapping[str, Any]], bool] | None = None
     """Whether the described resource can be used; polled after create and update. May raise to fail the stack."""
+    apart: Mapping[str, Callable[[Any, str, Any, Any], None]] = field(default_factory=dict)
+    """Properties that operations of their own set, after create and update: called with the client, the physical id,
+    the value before and the value now (None where there is none)."""
     timeout: float = 300.0
     """Seconds to wait for ``ready`` and for a deletion."""
 
@@ -130,6 +133,7 @@ class ApiType:
         response = getattr(client, self.create)(**sent)
         physical_id = str(self.ref(sent, response))
         try:
+            self._set_apart(client, physical_id, {}, properties)
             return physical_id, self._settled(client, physical_id)
         except Exception:
             # The engine knows of no resource whose creation failed: what was made has to go here.
@@ -143,7 +147,7 @@ class ApiType:
 
     def update_resource(self, client: Any, physical_id: str, old: Properties, new: Properties) -> Attributes:
         """Update in place what differs; returns the attributes. Raises as :meth:`create_resource` does."""
-        changed = {key for key in {*old, *new} if old.get(key) != new.get(key)}
+        changed = {key for key in {*old, *new} if old.get(key) != new.get(key)} - self.apart.keys()
         if changed and self.update is not None:
             removed = sorted(changed - set(new))
             if removed:
@@ -155,6 +159,7 @@ class ApiType:
             values = {key: new[key] for key in sent_keys}
             sent = self._parameters(client, self.update, values, "")
             getattr(client, self.update)(**{**sent, **self.identity(physical_id)})
+        self._set_apart(client, physical_id, old, new)
         return self._settled(client, physical_id)
 
     def delete_resource(self, client: Any, physical_id: str) -> None:
@@ -170,7 +175,13 @@ class ApiType:
 
     # ---------------------------------------------------------------------------------------------------------------
 
+    def _set_apart(self, client: Any, physical_id: str, old: Properties, new: Properties) -> None:
+        for name, set_to in self.apart.items():
+            if old.get(name) != new.get(name):
+                set_to(client, physical_id, old.get(name), new.get(name))
+
     def _parameters(self, client: Any, operation: str, properties: Properties, path: str) -> dict[str, Any]:
+        properties = {name: value for name, value in properties.items() if name not in self.apart}
         if self.prepare:
             properties = self.prepare(properties)
         model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from localcloud.base.api_type import ApiType
 
 _ENGINE = {"Engine": "neptune"}
+
+
+def _associate(client: Any, cluster: str, old: Any, new: Any) -> None:
+    """The roles of a cluster, one call each."""
+    before, now = ({role["RoleArn"]: role for role in roles or ()} for roles in (old, new))
+    for arn in before.keys() - now.keys():
+        client.remove_role_from_db_cluster(DBClusterIdentifier=cluster, RoleArn=arn)
+    for arn in now.keys() - before.keys():
+        client.add_role_to_db_cluster(DBClusterIdentifier=cluster, **now[arn])
+
 
 TYPES: Mapping[str, ApiType] = {
     "AWS::Neptune::DBSubnetGroup": ApiType(
@@ -44,6 +55,7 @@ TYPES: Mapping[str, ApiType] = {
                             "AvailabilityZones"}),
         update_omits=frozenset({"Tags", "EngineVersion", "DBPort", "EnableCloudwatchLogsExports"}),
         defaults=lambda stack, logical_id: {**_ENGINE, "DBClusterIdentifier": f"{stack}-{logical_id}".lower()},
+        apart={"AssociatedRoles": _associate},
         attributes={
             "Endpoint": lambda described: described["DBClusters"][0]["Endpoint"],
             "ReadEndpoint": lambda described: described["DBClusters"][0]["ReaderEndpoint"],

@@ -1,4 +1,4 @@
-"""The endpoint of a cluster: Gremlin over WebSocket and HTTP, each request checked before the real server sees it.
+"""The endpoint of a cluster: Gremlin over WebSocket and HTTP, bulk loads, each request checked first.
 
 Source: "Using different IAM policies for controlling access to Neptune" and "Accessing the Neptune graph with Gremlin"
 of the Amazon Neptune User Guide.
@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,22 +21,27 @@ from aiohttp import web
 from localcloud.base.endpoint import Endpoint
 from localcloud.base.signed_requests import EndpointAuthorization, SignedRequest
 from localcloud.servers.gremlin import script_request
+from localcloud.services.neptune.loader import Loader, LoadRefusedError
 
 log = logging.getLogger("localcloud.neptune.endpoint")
 
 READ, WRITE, DELETE = (f"neptune-db:{verb}DataViaQuery" for verb in ("Read", "Write", "Delete"))
 STATUS = "neptune-db:GetEngineStatus"
+START_LOAD, LOAD_STATUS, LIST_LOADS, CANCEL_LOAD = (
+    f"neptune-db:{action}" for action in ("StartLoaderJob", "GetLoaderJobStatus", "ListLoaderJobs", "CancelLoaderJob")
+)
 _STEPS = {WRITE: (b"addV", b"addE", b"mergeV", b"mergeE", b"property"), DELETE: (b"drop",)}
 """The steps that change a graph. Their names are plain text in Gremlin's bytecode, binary or JSON, and in scripts."""
 
 
 @dataclass(frozen=True)
 class ServedCluster:
-    """The cluster that exists now: its data's ARN, whether signatures are asked for, and its description."""
+    """The cluster that exists now: its data's ARN, whether signatures are asked for, its description and its roles."""
 
     resource_arn: str
     signed: bool
     engine_version: str
+    roles: tuple[str, ...] = ()
 
 
 class ClusterEndpoint(Endpoint):
@@ -48,11 +54,13 @@ class ClusterEndpoint(Endpoint):
         server_url: str,
         authorization: EndpointAuthorization,
         cluster: Callable[[], ServedCluster | None],
+        loader: Loader,
     ) -> None:
         super().__init__(host, port, "neptune-endpoint")
         self._server_url = server_url
         self._authorization = authorization
         self._cluster = cluster
+        self._loader = loader
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         cluster = self._cluster()
@@ -62,6 +70,8 @@ class ClusterEndpoint(Endpoint):
         body = await request.read()
         if path == "/status" and request.method == "GET":
             return self._refused(cluster, request, body, STATUS) or web.json_response(_status(cluster))
+        if path == "/loader" or path.startswith("/loader/"):
+            return await self._load(cluster, request, body, path.removeprefix("/loader").strip("/"))
         if path != "/gremlin":
             return _failure(404, "UnsupportedOperationException", f"{request.method} {request.path} is not served")
         if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -102,6 +112,44 @@ class ClusterEndpoint(Endpoint):
                 return web.Response(status=answer.status, body=content, content_type=kind)
         except aiohttp.ClientConnectionError as error:
             return self._unreachable(error)
+
+    # Bulk loads ------------------------------------------------------------------------------------------------------
+
+    async def _load(
+        self, cluster: ServedCluster, request: web.BaseRequest, body: bytes, load_id: str
+    ) -> web.StreamResponse:
+        load_id = load_id or request.query.get("loadId", "")
+        needed = {"POST": START_LOAD, "GET": LOAD_STATUS if load_id else LIST_LOADS, "DELETE": CANCEL_LOAD}
+        if request.method not in needed:
+            return _failure(405, "BadRequestException", f"{request.method} /loader is not served")
+        if refused := self._refused(cluster, request, body, needed[request.method]):
+            return refused
+        try:
+            if request.method == "POST":
+                asked = json.loads(body or b"null")
+                started = await asyncio.to_thread(self._loader.start, asked, list(cluster.roles))
+                return _answer({"loadId": started})
+            if request.method == "DELETE":
+                return _answer() if self._loader.cancel(load_id) else _unknown_load(load_id)
+            return self._loads(request, load_id)
+        except LoadRefusedError as error:
+            return _failure(400, error.code, str(error))
+        except ValueError as error:
+            return _failure(400, "BadRequestException", f"a parameter cannot be read: {error}")
+
+    def _loads(self, request: web.BaseRequest, load_id: str) -> web.StreamResponse:
+        flags = {name: value.upper() == "TRUE" for name, value in request.query.items()}
+        if not load_id:
+            limit = min(int(request.query.get("limit", "100")), 100)
+            return _answer({"loadIds": self._loader.ids(limit, flags.get("includeQueuedLoads", True))})
+        told = self._loader.status(
+            load_id,
+            details=flags.get("details", False),
+            errors=flags.get("errors", False),
+            page=int(request.query.get("page", "1")),
+            errors_per_page=int(request.query.get("errorsPerPage", "10")),
+        )
+        return _unknown_load(load_id) if told is None else _answer(told)
 
     def _unreachable(self, error: Exception) -> web.Response:
         log.error("the Gremlin Server at %s cannot be reached: %s", self._server_url, error)
@@ -168,5 +216,14 @@ def _status(cluster: ServedCluster) -> dict[str, Any]:
             "gremlin": {"version": "tinkerpop-3.7.3"}}  # fmt: skip
 
 
+def _answer(payload: dict[str, Any] | None = None) -> web.Response:
+    return web.json_response({"status": "200 OK", **({} if payload is None else {"payload": payload})})
+
+
+def _unknown_load(load_id: str) -> web.Response:
+    return _failure(404, "BulkLoadIdNotFoundException", f"no load has the id {load_id}")
+
+
 def _failure(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"code": code, "detailedMessage": message}, status=status)
+    told = {"requestId": str(uuid.uuid4()), "code": code, "detailedMessage": message}
+    return web.json_response(told, status=status, headers={"x-amzn-ErrorType": code})

@@ -23,6 +23,7 @@ from localcloud.servers.gremlin import script_request
 from localcloud.services.neptune.cloudformation import TYPES
 from localcloud.services.neptune.endpoint import ClusterEndpoint, ServedCluster
 from localcloud.services.neptune.groups import GroupOperations
+from localcloud.services.neptune.loader import ASSUMED_BY, Loader
 
 SERVER, ENDPOINT = "gremlin", "neptune-cluster"
 ENGINE, ENGINE_VERSION = "neptune", "1.4.5.1"
@@ -45,7 +46,8 @@ class NeptuneService(GroupOperations, Service):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self.state = {"clusters": {}, "instances": {}, "subnet_groups": {}, "parameter_groups": {}, "tags": {}}
+        self.state = {"clusters": {}, "instances": {}, "subnet_groups": {}, "parameter_groups": {}, "tags": {},
+                      "loads": {}}  # fmt: skip
         self._endpoint: ClusterEndpoint | None = None
 
     def start(self) -> None:
@@ -55,12 +57,15 @@ class NeptuneService(GroupOperations, Service):
             self.log.info("this machine runs no Gremlin Server: clusters cannot be created")
             return
         server, address = servers[SERVER], servers[ENDPOINT]
+        server_url = f"http://{server.host}:{server.port}"
+        loads = self.state.setdefault("loads", {})
         self._endpoint = ClusterEndpoint(
             address.host,
             address.port,
-            f"http://{server.host}:{server.port}",
+            server_url,
             EndpointAuthorization(self.cloud.account_id, self.cloud.region, "neptune-db"),
             self._served,
+            Loader(self.cloud, server_url, loads, self.lock, self.changed),
         )
         self._endpoint.start()
 
@@ -86,7 +91,12 @@ class NeptuneService(GroupOperations, Service):
                 runs = cluster.get("Status", AVAILABLE) == AVAILABLE
                 if runs and any(i["DBClusterIdentifier"] == cluster["Name"] for i in self.state["instances"].values()):
                     arn = self.cloud.arn("neptune-db", cluster["ResourceId"])
-                    return ServedCluster(arn, cluster["EnableIAMDatabaseAuthentication"], cluster["EngineVersion"])
+                    return ServedCluster(
+                        arn,
+                        cluster["EnableIAMDatabaseAuthentication"],
+                        cluster["EngineVersion"],
+                        tuple(cluster.get("Roles", {})),
+                    )
         return None
 
     # clusters --------------------------------------------------------------------------------------------------------
@@ -154,6 +164,23 @@ class NeptuneService(GroupOperations, Service):
             self.set_tags(self._arn("cluster", name), Tags)
             self.changed()
         return {"DBCluster": self._shown_cluster(name)}
+
+    def add_role_to_db_cluster(self, DBClusterIdentifier: str, RoleArn: str, FeatureName: str = "") -> None:
+        """Let the cluster's bulk loader read S3 by a role, which has to trust rds.amazonaws.com."""
+        self.cloud.role_credentials(RoleArn, ASSUMED_BY)
+        with self.lock:
+            roles = self._cluster(DBClusterIdentifier).setdefault("Roles", {})
+            if RoleArn in roles:
+                raise AwsError("DBClusterRoleAlreadyExists", f"{RoleArn} is associated with {DBClusterIdentifier}")
+            roles[RoleArn] = FeatureName
+            self.changed()
+
+    def remove_role_from_db_cluster(self, DBClusterIdentifier: str, RoleArn: str, FeatureName: str = "") -> None:
+        """Take the role from the cluster; loads that run go on."""
+        with self.lock:
+            if self._cluster(DBClusterIdentifier).get("Roles", {}).pop(RoleArn, None) is None:
+                raise AwsError("DBClusterRoleNotFound", f"{RoleArn} is not associated with {DBClusterIdentifier}", 404)
+            self.changed()
 
     def _check_key(self, key: str) -> None:
         try:
@@ -292,6 +319,10 @@ class NeptuneService(GroupOperations, Service):
             "IAMDatabaseAuthenticationEnabled": cluster["EnableIAMDatabaseAuthentication"],
             "ClusterCreateTime": datetime.fromisoformat(cluster["Created"]),
             "DBClusterMembers": members,
+            "AssociatedRoles": [
+                {"RoleArn": role, "Status": "ACTIVE", **({"FeatureName": feature} if feature else {})}
+                for role, feature in cluster.get("Roles", {}).items()
+            ],
             "Engine": ENGINE,
             "Status": cluster.get("Status", AVAILABLE),
             "MultiAZ": False,

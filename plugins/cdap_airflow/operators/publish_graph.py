@@ -30,12 +30,13 @@ class PublishGraphOperator(LineageMixin, BaseOperator):
     @no_retry_when_lasting
     def execute(self, context: Context) -> dict[str, Any]:
         # The driver is of no use to the process that parses the DAG.
-        from cdap.graph import Graph, publish_graph
+        from cdap.graph import BulkLoader, Graph, publish_graph
 
         config = load_identity_config(settings().config_dir / "identity.yaml")
         names = parameters()
         with Warehouse.connect(names) as warehouse, Graph.connect(names) as graph:
-            summary = publish_graph(warehouse, graph, config)
+            loader = BulkLoader.connect(names, str(context["run_id"]))
+            summary = publish_graph(warehouse, graph, config, loader)
             record(
                 context,
                 warehouse,
