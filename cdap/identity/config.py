@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from cdap.config import load_yaml
-from cdap.linkage.config import LinkageConfig, Roles
+from cdap.linkage.config import MODEL_VERSION, LinkageConfig, Roles
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -113,8 +113,8 @@ class IdentityConfig(_Strict):
 
     @property
     def compared_by(self) -> str:
-        """A digest of what is compared: a model that was trained on other columns is not one for this file."""
-        return hashlib.sha256(self.compare.model_dump_json().encode()).hexdigest()
+        """A digest of what is compared, and how a model says it: one of other columns is not one for this file."""
+        return hashlib.sha256(f"{MODEL_VERSION} {self.compare.model_dump_json()}".encode()).hexdigest()
 
 
 def load_identity_config(path: Path) -> IdentityConfig:

@@ -22,13 +22,13 @@ from scipy.sparse import csr_matrix
 
 from cdap.errors import CdapError
 from cdap.linkage.compare import Codes
+from cdap.linkage.config import MODEL_VERSION
 from cdap.linkage.fields import EQUAL, KINDS, SWAPPED, SWAPPED_SHARE, kind_of
 from cdap.linkage.statistics import Statistics
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 
-VERSION = 4
 CLASSES = ("person", "moved", "household", "apart", "juniors", "neighbours", "namesakes", "strangers")
 # One person in either of these.
 PERSON = ("person", "moved")
@@ -278,7 +278,7 @@ class Model:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "version": VERSION,
+            "version": MODEL_VERSION,
             "fields": list(self.fields),
             "codes": self.codes,
             "person": {name: values.tolist() for name, values in self.person.items()},
@@ -306,8 +306,8 @@ class Model:
     def from_json(cls, found: Any, fields: Sequence[str], doing: str) -> Self:
         """What `to_json` gave, to compare records that have these fields; raises ModelError."""
         try:
-            if found["version"] != VERSION:
-                raise ModelError(doing, f"it is of version {found['version']}", f"Train one of version {VERSION}")
+            if found["version"] != MODEL_VERSION:
+                raise ModelError(doing, f"it is of version {found['version']}", f"Train one of version {MODEL_VERSION}")
             model = cls(
                 fields=tuple(found["fields"]),
                 codes=found["codes"],
