@@ -183,6 +183,40 @@ def explain(
         console.print("Such pairs were outweighed by the other records, or the two may not be one, or are against it.")
 
 
+@app.command()
+def lookup(
+    name: Annotated[str, typer.Argument(help="An identifier of config/identity.yaml: email, phone ...")],
+    value: Annotated[str, typer.Argument(help="Its value, however it is written.")],
+    region: Annotated[
+        str | None, typer.Option(help="Country of a phone number without one, ISO code; as configured by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Find the customers whose records have this value of an identifier."""
+    from cdap.graph import Graph, look_up
+    from cdap.identity import load_identity_config
+    from cdap.profiles.search import e164
+
+    config = load_identity_config(settings().config_dir / "identity.yaml")
+    if name == "phone":
+        value = e164(value, region or config.default_region)
+    with Graph.connect(parameters(settings().parameters_prefix)) as graph:
+        found = look_up(graph, config, name, value)
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(holder) for holder in found]))
+        return
+    console = Console(highlight=False)
+    for holder in found:
+        console.print(f"{holder.customer_id}: {', '.join(holder.records)}", soft_wrap=True)
+    if not found:
+        console.print(f"No customer has this {name}, or more records share it than one person has.")
+    elif len(found) > 1:
+        first, second = found[0].customer_id, found[1].customer_id
+        console.print(f"Next: `cdap identity explain {first} {second}` says why they are two.", soft_wrap=True)
+    else:
+        console.print(f"Next: `cdap profile show --id {found[0].customer_id}`.", soft_wrap=True)
+
+
 def _told(link: Link) -> str:
     if link.bits is None:
         return f"{link.record_a} - {link.record_b}: {link.rule}"

@@ -61,14 +61,18 @@ def find_by_phone(search: OpenSearch, value: str, config: IdentityConfig, region
 
     Raises CdapError for what is no phone number, or one that says nothing about a person.
     """
+    return _find(search, [{"term": {"phones": _normalised(e164(value, region), "phone", config)}}])
+
+
+def e164(value: str, region: str) -> str:
+    """The phone number as records have it; one without a country code is of `region`. Raises CdapError."""
     try:
         number = phonenumbers.parse(value, region)
     except phonenumbers.NumberParseException as error:
         raise CdapError(
-            "Looking up a profile by phone", f"this is no phone number: {error}", "Give it as +<country><number>"
+            "Looking up a phone number", f"this is none: {error}", "Give it as +<country><number>"
         ) from None
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return _find(search, [{"term": {"phones": _normalised(e164, "phone", config)}}])
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _normalised(value: str, identifier: str, config: IdentityConfig) -> str:
