@@ -113,6 +113,8 @@ def resolve(
         f"{report['records']:,} records are {report['customers']:,} customers in {report['households']:,} households; "
         f"{report['pairs']:,} pairs compared, largest customer {report['largest_customer']} records."
     )
+    if report.get("recall_of_keys") is not None:
+        console.print(f"The keys propose an estimated {report['recall_of_keys']:.1%} of the pairs of one person.")
     if not report["model"].get("converged", True):
         console.print("The model did not converge: more records, or other columns, would make it surer.")
     console.print(

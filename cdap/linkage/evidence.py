@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -51,8 +52,8 @@ def evidence_page(found: Resolution, config: LinkageConfig, title: str) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{report['records']:,} records are {report['customers']:,} customers in {report['households']:,} "
-        f"households. {report['pairs']:,} pairs were compared by {report['keys']:,} keys; the model was trained on "
-        f"{report['model'].get('records', 0):,} records and "
+        f"households. {report['pairs']:,} pairs were compared by {report['keys']:,} keys{_recall(report)}; "
+        f"the model was trained on {report['model'].get('records', 0):,} records and "
         f"{'converged' if report['model'].get('converged') else 'did <b>not</b> converge'} in "
         f"{report['model'].get('rounds', 0)} rounds.</p>",
         _weights(found.model, config),
@@ -67,6 +68,12 @@ def evidence_page(found: Resolution, config: LinkageConfig, title: str) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
+
+
+def _recall(report: Mapping[str, Any]) -> str:
+    """Empty for a day's changes, whose pairs are few."""
+    recall = report.get("recall_of_keys")
+    return "" if recall is None else f", which propose an estimated {recall:.1%} of those of one person"
 
 
 def _weights(model: Model, config: LinkageConfig) -> str:

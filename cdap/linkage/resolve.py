@@ -13,7 +13,7 @@ from cdap.linkage.config import LinkageConfig
 from cdap.linkage.constraints import Decision
 from cdap.linkage.customers import Assignment, assign
 from cdap.linkage.database import database
-from cdap.linkage.keys import keys
+from cdap.linkage.keys import keys, recall_of_keys
 from cdap.linkage.links import Link
 from cdap.linkage.model import Model
 from cdap.linkage.normalise import fields_of
@@ -59,6 +59,7 @@ def resolve(
             fitted = trained or stages.train(db, compared)
         found = stages.cluster(db, config, fitted, "codes", tuple(decisions), timed)
         links = found.links(fitted, config) if tell_links else []
+        recall = recall_of_keys(db, compared.prepared.fields, *found.matched)
     assigned = assign(found.uids, found.clusters, found.home, previous or {})
     sizes = Counter(of.customer_id for of in assigned)
     report = {
@@ -66,18 +67,19 @@ def resolve(
         "customers": len(sizes),
         "households": len({of.household_id for of in assigned}),
         "largest_customer": max(sizes.values(), default=0),
-        **reported(fitted, compared, found),
+        **reported(fitted, compared, found, recall),
         "seconds": seconds,
     }
     return Resolution(tuple(sorted(assigned, key=lambda of: of.unique_id)), tuple(links), fitted, report)
 
 
-def reported(model: Model, compared: stages.Compared, found: stages.Clustered) -> dict[str, Any]:
+def reported(model: Model, compared: stages.Compared, found: stages.Clustered, recall: float | None) -> dict[str, Any]:
     """What a report tells of how all records were compared and clustered."""
     return {
         "fields": list(model.fields),
         "keys": len(keys(model.fields)),
         "pairs": compared.pairs,
+        "recall_of_keys": recall,
         "largest_component": found.clusters.largest_component,
         "cut_at": found.clusters.cut_at,
         "junk": [asdict(of) for of in compared.prepared.junk],

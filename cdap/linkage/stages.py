@@ -101,6 +101,12 @@ class Clustered:
     together: tuple[Indices, Indices]
     copies: tuple[Indices, Indices]
 
+    @property
+    def matched(self) -> tuple[Indices, Indices]:
+        """Candidate pairs that speak for one person."""
+        near = self.near[0]
+        return near.a[near.bits > 0], near.b[near.bits > 0]
+
     def links(self, model: Model, config: LinkageConfig) -> list[Link]:
         """The links that the clusters stand on, in the order of their records."""
         uids, cluster = self.uids, self.clusters.cluster

@@ -28,6 +28,7 @@ from cdap.linkage.customers import Assignment, assign
 from cdap.linkage.database import database, one
 from cdap.linkage.files import is_parquet
 from cdap.linkage.kept import assigned_table, codes_table
+from cdap.linkage.keys import recall_of_keys
 from cdap.linkage.links import COPY, DECISION, NEAR, Near, links_of, links_without_evidence
 from cdap.linkage.model import Model
 from cdap.linkage.normalise import fields_of
@@ -171,6 +172,7 @@ class State:
             self._model = replace(fitted, statistics=compared.statistics)
             self._given = given
         found = stages.cluster(db, config, self._model, "codes", decisions, timed, keep="near")
+        recall = recall_of_keys(db, compared.prepared.fields, *found.matched)
         with timed("keep"):
             assigned = assign(found.uids, found.clusters, found.home, before)
             if attached:
@@ -182,7 +184,7 @@ class State:
             db.execute("detach kept")
             beside.replace(self._file)
             db.execute(f"attach {_literal(self._file)} as kept")
-        return {**reported(self._model, compared, found), "state": "begun", "changed": compared.prepared.given}
+        return {**reported(self._model, compared, found, recall), "state": "begun", "changed": compared.prepared.given}
 
     def _keep(self, found: stages.Clustered, assigned: list[Assignment], decisions: tuple[Decision, ...]) -> None:
         db, fields = self._db, self.model.fields
