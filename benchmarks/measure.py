@@ -23,7 +23,7 @@ class Way:
     name: str
     run: Callable[[], int]
     servers: Sequence[int] = ()
-    before: Callable[[], None] = lambda: None
+    before: Callable[[], object] = lambda: None
     seconds: list[float] = field(default_factory=list)
     items: int = 0
     peak_bytes: int = 0
