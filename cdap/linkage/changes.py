@@ -11,7 +11,7 @@ from cdap.linkage.config import LinkageConfig
 from cdap.linkage.database import one, quoted
 from cdap.linkage.keys import find_pieces
 from cdap.linkage.model import Model
-from cdap.linkage.names import find_nicknames, register
+from cdap.linkage.names import find_nicknames
 from cdap.linkage.prepare import MOST_ALIKE, complete, normalise, raw, read, refuse_ids
 from cdap.linkage.statistics import take_out
 
@@ -24,7 +24,6 @@ def find_changes(db: duckdb.DuckDBPyConnection, config: LinkageConfig, model: Mo
     and `regrouped`, numbers of records that have or had copies among the changed ones. A record that changed goes and
     comes under another number.
     """
-    register(db)
     find_nicknames(db)
     read(db, config, records)
     uid = f"cast({quoted(config.unique_id)} as varchar)"

@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 
+from cdap.linkage.names import register
+
 
 @contextmanager
 def database(threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -15,6 +17,7 @@ def database(threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as db:
         if threads is not None:
             db.execute(f"set threads = {int(threads)}")
+        register(db)
         yield db
 
 

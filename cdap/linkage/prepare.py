@@ -12,7 +12,7 @@ from cdap.errors import CdapError
 from cdap.linkage.config import LinkageConfig
 from cdap.linkage.database import one, quoted
 from cdap.linkage.fields import TRAITS, kind_of, traits_of
-from cdap.linkage.names import find_nicknames, register
+from cdap.linkage.names import find_nicknames
 from cdap.linkage.normalise import expressions
 from cdap.linkage.statistics import Junk, Statistics, count_values, find_junk, take_out
 
@@ -54,11 +54,11 @@ def prepare(
     """Reads the records (CSV or Parquet) into the table `r` and `tf_<field>` (value, count, bucket).
 
     `kept` are the fields that a model compares, `statistics` those that it was trained with, which are used where they
-    serve; without them those fields are kept that tell records apart.
+    serve: for about as many records of the same people, without junk that is new. Without `kept` those fields are kept
+    that tell records apart.
 
     Raises RecordsError for a file that cannot be read, a column that is not there, an id that is missing or twice.
     """
-    register(db)
     fields = [field for field, _ in expressions(config)]
     read(db, config, path)
     normalise(db, config, "read")
@@ -67,11 +67,17 @@ def prepare(
     (given,) = one(db, "select count(*) from given")
     known = statistics if statistics is not None and statistics.serve(given) else None
     count = given - _set_copies_aside(db)
-    junk = known.junk if known else tuple(find_junk(db, fields))
+    junk = known.junk if known else ()
     take_out(db, junk)
+    if found := find_junk(db, fields):
+        known, junk = None, (*junk, *found)
+        take_out(db, found)
     kept = [field for field in fields if _tells_apart(db, field)] if kept is None else list(kept)
     find_nicknames(db)
     complete(db, kept, known)
+    if known and not known.serve_values(db, "r"):
+        known = None
+        complete(db, kept, known)
     db.execute("drop table r0")
     return Prepared(int(count), int(given), tuple(kept), junk, known)
 

@@ -76,9 +76,10 @@ class State:
         """Makes it the state of the records of a file (all of them, not the changes), and returns the report.
 
         What is unchanged is not looked at again, and all is as a resolution of all the records by its model finds it.
-        It is begun anew, customers keeping their ids, when another `model` is given or another configuration, and, with
-        a new model unless one is given, when the records are twice as many as those that the model was trained on, or
-        half. `previous` are customer ids for a state that is not there yet.
+        It is begun anew, customers keeping their ids, when another `model` is given or another configuration; with a
+        new model, unless one is given, when the records are twice as many as those that the model was trained on, or
+        half; and with the same model when their values are no longer what they were, or junk has come. `previous` are
+        customer ids for a state that is not there yet.
 
         Raises what `cdap.linkage.resolve.resolve` raises.
         """
@@ -86,10 +87,14 @@ class State:
         seconds: dict[str, float] = {}
         timed = stages.timing(seconds, progress)
         given = "" if model is None else hashlib.sha256(model.read_bytes()).hexdigest()
+        told = None
+        loaded = Model.load(model, fields_of(self._config)) if model is not None else None
         if self._model is not None and self._serves(given, records):
             told = update(self._db, self._config, self._model, records, decided, timed)
-        else:
-            told = self._begin(records, given, model, previous or {}, decided, timed)
+            loaded = self._model
+        if told is None:
+            origin = self._given if loaded is not None and loaded is self._model else given
+            told = self._begin(records, origin, loaded, previous or {}, decided, timed)
         return {**self._counts(), **told, "seconds": seconds}
 
     @property
@@ -157,7 +162,7 @@ class State:
         self,
         records: Path,
         given: str,
-        model: Path | None,
+        model: Model | None,
         previous: Mapping[str, str],
         decisions: tuple[Decision, ...],
         timed: stages.Timed,
@@ -165,10 +170,9 @@ class State:
         db, config = self._db, self._config
         attached = self._file.exists()
         before = dict(db.execute("select uid, customer_id from kept.assigned").fetchall()) if attached else previous
-        loaded = Model.load(model, fields_of(config)) if model is not None else None
-        compared = stages.compare_all(db, config, records, loaded, timed)
+        compared = stages.compare_all(db, config, records, model, timed)
         with timed("model"):
-            fitted = loaded or stages.train(db, compared)
+            fitted = model or stages.train(db, compared)
             self._model = replace(fitted, statistics=compared.statistics)
             self._given = given
         found = stages.cluster(db, config, self._model, "codes", decisions, timed, keep="near")

@@ -27,6 +27,8 @@ BUCKET = "least(floor(-2 * log10({c} / {t})), 11)::tinyint"
 DIGEST = "md5_number_lower({v})"
 # They serve for records that are not more than so many times as many, or as few, as they were counted on.
 SERVES_TIMES = 2.0
+# ... and not when so much less of a field's values is among those that were frequent: as a share of that, and of all.
+DRIFT, LEAST_DRIFT = 0.8, 0.05
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ class Junk:
 @dataclass(frozen=True)
 class Statistics:
     """Counted over `records`: the `junk`; by field the bucket of each value, by digest, but for those in the `rarest`
-    bucket, where a value that was not there is, too; by key the records of its largest block (cdap.linkage.keys)."""
+    bucket, where a value that was not there is, too; `shares` of the values, by field, that are not in it; by key the
+    records of its largest block (cdap.linkage.keys)."""
 
     records: int
     junk: tuple[Junk, ...]
     buckets: Mapping[str, Mapping[int, Sequence[int]]]
     rarest: Mapping[str, int]
+    shares: Mapping[str, float]
     largest_blocks: tuple[int, ...]
 
     @classmethod
@@ -58,7 +62,7 @@ class Statistics:
         junk: Sequence[Junk],
         largest_blocks: Sequence[int],
     ) -> Self:
-        """From the tables `tf_<field>`."""
+        """From the tables `tf_<field>` and `r`."""
         buckets: dict[str, dict[int, list[int]]] = {}
         rarest: dict[str, int] = {}
         for field in fields:
@@ -69,11 +73,17 @@ class Statistics:
             for bucket, digest in db.execute(query, [rarest[field]]).fetchall():
                 found[int(bucket)].append(int(digest))
             buckets[field] = dict(found)
-        return cls(records, tuple(junk), buckets, rarest, tuple(largest_blocks))
+        return cls(records, tuple(junk), buckets, rarest, shares_of(db, "r", rarest), tuple(largest_blocks))
 
     def serve(self, records: int) -> bool:
         """Whether they say something of so many records."""
         return self.records / SERVES_TIMES <= records <= self.records * SERVES_TIMES
+
+    def serve_values(self, db: duckdb.DuckDBPyConnection, table: str) -> bool:
+        """Whether they say something of the values of the records in a table like `r`: of other people, or of a year
+        later, what was rare is frequent."""
+        now = shares_of(db, table, self.rarest)
+        return all(now[field] >= min(DRIFT * share, share - LEAST_DRIFT) for field, share in self.shares.items())
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,6 +95,7 @@ class Statistics:
                 for field, of_field in self.buckets.items()
             },
             "rarest": dict(self.rarest),
+            "shares": dict(self.shares),
             "largest_blocks": list(self.largest_blocks),
         }
 
@@ -98,22 +109,38 @@ class Statistics:
                 for field, of_field in found["buckets"].items()
             },
             rarest=found["rarest"],
+            shares=found["shares"],
             largest_blocks=tuple(found["largest_blocks"]),
         )
 
 
-def find_junk(db: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> list[Junk]:
-    """Values of the table `r0` that say nothing about a person."""
+def shares_of(db: duckdb.DuckDBPyConnection, table: str, rarest: Mapping[str, int]) -> dict[str, float]:
+    """By field the share of the values in a table like `r` that are not in the rarest bucket."""
+    if not rarest:
+        return {}
+    counts = ", ".join(
+        f'coalesce(count(*) filter ("b_{field}" < {int(bucket)}) / nullif(count("b_{field}"), 0), 0)'
+        for field, bucket in rarest.items()
+    )
+    return dict(zip(rarest, map(float, one(db, f"select {counts} from {table}")), strict=True))  # noqa: S608
+
+
+def find_junk(
+    db: duckdb.DuckDBPyConnection, fields: Sequence[str], table: str = "r0", changed: str | None = None
+) -> list[Junk]:
+    """Values of a table that say nothing about a person. `changed` names a table of the records whose values alone can
+    have become so."""
     found = []
     for field in fields:
         if kind_of(field) in ("email", "phone", "id", "account") and "last" in fields:
+            among = "" if changed is None else f'and "{field}" in (select "{field}" from {changed}) '  # noqa: S608
             values = db.execute(
-                f'select "{field}", count(*) from r0 where "{field}" is not null group by 1 '  # noqa: S608
+                f'select "{field}", count(*) from {table} where "{field}" is not null {among}group by 1 '  # noqa: S608
                 f"having count(distinct last[1:4]) > {SURNAMES_OF_JUNK} order by 1"
             ).fetchall()
         elif field == "dob":
             values = db.execute(
-                "select dob, c from (select dob, count(*) as c, avg(count(*)) over () as m from r0 "  # noqa: S608
+                f"select dob, c from (select dob, count(*) as c, avg(count(*)) over () as m from {table} "  # noqa: S608
                 f"where dob is not null group by 1) where c > {RECORDS_OF_JUNK_DATE} and c > {TIMES_OF_JUNK_DATE} * m "
                 "order by 1"
             ).fetchall()

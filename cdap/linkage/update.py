@@ -28,6 +28,7 @@ from cdap.linkage.kept import assigned_table, codes_table
 from cdap.linkage.keys import PACKED, UNPACKED, digests, proposed_by
 from cdap.linkage.model import Model
 from cdap.linkage.scores import scored_pairs
+from cdap.linkage.statistics import find_junk
 
 
 def update(
@@ -37,11 +38,14 @@ def update(
     records: Path,
     decisions: Sequence[Decision],
     timed: stages.Timed,
-) -> dict[str, Any]:
-    """Brings the attached state to the records of a file and the decisions; returns what the report tells of it."""
+) -> dict[str, Any] | None:
+    """Brings the attached state to the records of a file and the decisions; returns what the report tells of it, None
+    when the model's statistics do not serve for the records any more and the state has to be begun anew."""
     assert model.statistics is not None
     with timed("changes"):
         changed = find_changes(db, config, model, records)
+        if not _still_serves(db, model):
+            return None
         _take_decisions(db, decisions)
     with timed("candidate pairs"):
         _find_blocks(db, model)
@@ -88,6 +92,17 @@ def update(
         "changed": changed,
         "resolved_again": len(clustered.uids),
     }
+
+
+def _still_serves(db: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """As cdap.linkage.prepare asks of all records."""
+    assert model.statistics is not None
+    db.execute(
+        "create or replace temp view all_now as select * from kept.records anti join gone using (i) "
+        "union all select * from added"
+    )
+    junk = find_junk(db, model.fields, "all_now", "added")
+    return not junk and model.statistics.serve_values(db, "all_now")
 
 
 def _take_decisions(db: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from cdap.linkage.config import LinkageConfig
+from cdap.linkage.database import database
 from cdap.linkage.prepare import prepare
 
 WRITTEN = [
@@ -42,7 +42,7 @@ def dates(folder: Path, header: str, lines: list[str], birth_date: object) -> li
     config = LinkageConfig.model_validate(
         {"unique_id": "id", "fields": {"birth_date": birth_date, "last_name": "name"}}
     )
-    with duckdb.connect() as db:
+    with database() as db:
         prepare(db, config, file)
         return [dob for (dob,) in db.execute("select dob from r order by i").fetchall()]
 

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from cdap.linkage.config import LinkageConfig
+from cdap.linkage.names import register
 from cdap.linkage.prepare import prepare
 
 FIELDS = {"first_name": "first", "last_name": "last", "email": "email"}
@@ -21,6 +22,7 @@ def _prepared(folder: Path, rows: list[dict[str, str]], fields: dict[str, str]) 
         writer.writeheader()
         writer.writerows({"id": str(number), **row} for number, row in enumerate(rows))
     db = duckdb.connect()
+    register(db)
     prepare(db, LinkageConfig.model_validate({"unique_id": "id", "fields": fields}), file)
     return db
 

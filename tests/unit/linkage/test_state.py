@@ -24,6 +24,8 @@ from cdap.cli.identity import app
 from cdap.linkage import keys, strangers, update
 from cdap.linkage.constraints import Decision
 from cdap.linkage.files import read_clusters
+from cdap.linkage.model import Model
+from cdap.linkage.normalise import fields_of
 from cdap.linkage.resolve import Resolution, resolve
 from cdap.linkage.state import State, StateError
 
@@ -215,6 +217,27 @@ def test_a_state_is_begun_anew_when_it_no_longer_serves_and_ids_stay(tmp_path: P
     customers = {of.unique_id: of.customer_id for of in first.assignments}
     kept = [of.unique_id for of in second.assignments if of.customer_id == customers[of.unique_id]]
     assert len(kept) > 0.9 * len(few)
+
+
+def test_junk_that_comes_and_other_people_begin_it_anew_by_the_same_model(tmp_path: Path) -> None:
+    world = World(5)
+    state, model = tmp_path / "state", tmp_path / "model.json"
+    report, _ = brought(state, written(world.rows, tmp_path), world, model)
+    shares = Model.load(model, fields_of(CONFIG)).person["last"]
+    for uid in sorted(world.rows)[:60]:
+        world.rows[uid]["email"] = "info@shop.example"
+    report, found = brought(state, written(world.rows, tmp_path), world, model)
+    assert report["state"] == "begun"
+    assert {"field": "email", "value": "info@shop.example", "records": 60} in report["junk"]
+    assert (Model.load(model, fields_of(CONFIG)).person["last"] == shares).all()
+    assert told(found) == told(resolve(written(world.rows, tmp_path), CONFIG, model=model, tell_links=True))
+    world.change("alter", 3)
+    report, _ = brought(state, written(world.rows, tmp_path), world)
+    assert report["state"] == "updated"
+    for place, uid in enumerate(sorted(world.rows)):
+        world.rows[uid] |= {"first_name": f"Q{'abcdefghij'[place % 10]}rst", "city": f"Z{place % 7}t"}
+    report, _ = brought(state, written(world.rows, tmp_path), world)
+    assert report["state"] == "begun"
 
 
 def test_a_file_that_is_no_state_is_refused(tmp_path: Path) -> None:
