@@ -70,7 +70,7 @@ def e164(value: str, region: str) -> str:
         number = phonenumbers.parse(value, region)
     except phonenumbers.NumberParseException as error:
         raise CdapError(
-            "Looking up a phone number", f"this is none: {error}", "Give it as +<country><number>"
+            "Looking up a phone number", f"this is no phone number: {error}", "Give it as +<country><number>"
         ) from None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

@@ -29,7 +29,7 @@ from cdap.linkage.normalise import fields_of
 from cdap.linkage.resolve import Resolution, resolve
 from cdap.linkage.state import State, StateError
 
-RECORDS = 400
+RECORDS = 300
 COLUMNS = ("first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode")
 Rows = dict[str, dict[str, Any]]
 
@@ -144,7 +144,7 @@ def brought(state: Path, file: Path, world: World, model: Path | None = None) ->
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(seed=st.integers(0, 2**16), days=st.lists(CHANGES, min_size=2, max_size=4))
 def test_a_state_holds_what_a_resolution_of_all_records_finds(seed: int, days: list[list[tuple[str, int]]]) -> None:
     world = World(seed)
