@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import Retrying, retry_if_result, wait_exponential
 
 from cdap.graph.batches import batches
 from cdap.graph.connection import GraphError
@@ -107,10 +107,11 @@ class BulkLoader:
             )
 
     def _ended(self, load_id: str) -> dict[str, Any]:
-        wait = 0.05
-        while (overall := self._status(load_id))["status"] in _RUNNING:
-            time.sleep(wait)
-            wait = min(wait * 1.2, self._pause)
+        waiting = Retrying(
+            retry=retry_if_result(lambda overall: overall["status"] in _RUNNING),
+            wait=wait_exponential(multiplier=0.05, exp_base=1.2, max=self._pause),
+        )
+        overall: dict[str, Any] = waiting(self._status, load_id)
         return overall
 
     def _status(self, load_id: str) -> dict[str, Any]:

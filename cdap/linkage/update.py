@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def update(
         "pairs": pairs,
         "largest_component": clustered.clusters.largest_component,
         "cut_at": clustered.clusters.cut_at,
-        "junk": [],
+        "junk": [asdict(of) for of in model.statistics.junk],
         "model": model.report,
         "state": "updated",
         "changed": changed,
@@ -319,15 +320,10 @@ def _find_households(db: duckdb.DuckDBPyConnection, model: Model) -> None:
     )
     _take_codes(db, "codes_within", "living")
     _, home, _ = scored_pairs(db, model, "codes_within")
-    found = db.execute("select uid, dense_rank() over (order by customer_id) - 1 as n from living order by place")
-    rows = found.fetchall()
-    uids, clusters = [str(uid) for uid, _ in rows], np.array([number for _, number in rows], np.int64)
-    # Clusters are numbered apart from the records: any number will do that no other cluster has.
-    first = np.zeros(len(rows), np.int64)
-    _, of_first, of = np.unique(clusters, return_index=True, return_inverse=True)
-    if len(rows):
-        first = of_first[of.reshape(-1)].astype(np.int64)
-    homes = households_of(uids, first, home)
+    # A cluster's number is the place of its first record.
+    rows = db.execute("select uid, min(place) over (partition by customer_id) from living order by place").fetchall()
+    uids, clusters = [str(uid) for uid, _ in rows], np.array([first for _, first in rows], np.int64)
+    homes = households_of(uids, clusters, home)
     _table(
         db, "households", pa.table({"uid": pa.array(uids, pa.string()), "household_id": pa.array(homes, pa.string())})
     )

@@ -91,6 +91,8 @@ class Request:
             raise LoadRefusedError(
                 "UnsupportedOperationException", "the local cloud loads edges with ids (userProvidedEdgeIds)"
             )
+        if body.get("parserConfiguration"):
+            raise LoadRefusedError("UnsupportedOperationException", "the local cloud takes no parserConfiguration")
         return cls(
             source=source,
             bucket=bucket,

@@ -145,6 +145,7 @@ def test_what_the_role_may_not_read_and_who_may_not_load(graph_cloud: GraphCloud
     for changed, code in (
         ({"iamRoleArn": f"{ROLE}-other"}, "InvalidParameterException"),
         ({"format": "turtle"}, "UnsupportedOperationException"),
+        ({"parserConfiguration": {"allowEmptyStrings": "true"}}, "UnsupportedOperationException"),
         ({"source": "file:///etc/passwd"}, "InvalidParameterException"),
         ({"source": f"s3://{BUCKET}/never", "mode": "RESUME"}, "InvalidParameterException"),
         ({"s3BucketRegion": "us-east-1"}, "S3Exception"),
