@@ -20,7 +20,7 @@ DAYS ?= 3
 SEED ?= 7
 JOBS ?= 2
 
-.PHONY: help install demo down test acceptance bench conformance lint format requirements clean
+.PHONY: help install spark demo down test acceptance bench conformance lint format requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,14 @@ dbt_project/target/manifest.json: .venv/.installed $(wildcard config/sources/*.y
 
 install: .venv/.fetched dbt_project/target/manifest.json ## Install everything that the other targets need
 
+.venv-spark/.installed: .venv/.fetched
+	@echo "installing Spark, which Glue's jobs run on"
+	@UV_PROJECT_ENVIRONMENT=.venv-spark $(UV) sync --only-group spark --frozen --quiet --python $(PYTHON)
+	@$(BIN)/localcloud fetch spark
+	@touch $@
+
+spark: install .venv-spark/.installed ## Install what Glue jobs run on: Spark, in an environment of its own (700 MB)
+
 demo: install ## Run the platform on this machine: DAYS=3 CUSTOMERS=10000; it stays up to be looked at
 	@$(BIN)/python -m demo.run --customers $(CUSTOMERS) --days $(DAYS) --seed $(SEED)
 
@@ -56,13 +64,13 @@ test: install ## Run all tests; JOBS=2 groups of them side by side
 	@# In the order of collection: the end-to-end tests mostly wait, so they begin first.
 	@$(BIN)/pytest -n $(JOBS)
 
-acceptance: install ## Prove on whole machines what takes too long for `make test`: sources added later, damaged records, kills
+acceptance: spark ## Prove on whole machines what takes too long for `make test`: sources added later, damaged records, kills
 	@$(BIN)/pytest tests/acceptance --timeout 7200
 
 bench: install ## Compare two ways of each costly step in one run: ratio and peak memory
 	@for benchmark in benchmarks/[a-z]*_*.py; do $(BIN)/python -m "benchmarks.$$(basename $$benchmark .py)" || exit 1; done
 
-conformance: install ## Run suites that others wrote against the local cloud: SUITE=dbt-redshift, great-expectations, amazon-provider
+conformance: install $(if $(filter dbt-redshift great-expectations,$(SUITE)),,.venv-spark/.installed) ## Run suites that others wrote against the local cloud: SUITE=dbt-redshift, great-expectations, amazon-provider
 	@$(BIN)/python -m conformance $(SUITE) --jobs $(JOBS)
 
 lint: .venv/.installed dbt_project/target/manifest.json ## Check style, types, imports, SQL and YAML
@@ -81,4 +89,4 @@ requirements: $(UV) ## Export requirements.txt (what an Airflow image needs) fro
 	$(UV) export --frozen --quiet --package cdap --no-default-groups --no-emit-workspace --no-hashes --no-header --no-annotate --output-file requirements.txt
 
 clean: down ## Stop everything and remove what was built here
-	rm -rf .localcloud .demo .cache cdk.out dbt_project/target dbt_project/logs .venv .tools
+	rm -rf .localcloud .demo .cache cdk.out dbt_project/target dbt_project/logs .venv .venv-spark .tools

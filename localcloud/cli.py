@@ -205,12 +205,20 @@ def root_credentials(
 
 
 @app.command()
-def fetch() -> None:
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="opensearch, gremlin, spark; by default what every machine has.")
+    ] = None,
+) -> None:
     """Download what the servers need (once; afterwards no network is needed)."""
+    if unknown := sorted(set(names or ()) - set(artifacts.ALL)):
+        raise typer.BadParameter(f"{', '.join(unknown)}: it is one of {', '.join(artifacts.ALL)}")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with _reported_errors(), Progress(*columns, console=err) as progress:
         task = progress.add_task("Servers' jars", total=None)
-        count = artifacts.fetch(lambda there, total: progress.update(task, completed=there, total=total))
+        count = artifacts.fetch(
+            lambda there, total: progress.update(task, completed=there, total=total), tuple(names or artifacts.SERVERS)
+        )
     err.print(f"{count} jar(s) downloaded to {artifacts.cache_dir()}; all are there.")
 
 

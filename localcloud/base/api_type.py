@@ -112,6 +112,8 @@ class ApiType:
     """Properties that the update operation does not take and that are sent only to create (e.g. Tags)."""
     update_sends_all: bool = False
     """Whether the update operation replaces the whole resource, so that unchanged properties have to be sent too."""
+    update_within: str = ""
+    """The member of the update operation's input that the properties are sent in, where they are not its own."""
     delete_arguments: Mapping[str, Any] = field(default_factory=dict)
     ready: Callable[[Mapping[str, Any]], bool] | None = None
     """Whether the described resource can be used; polled after create and update. May raise to fail the stack."""
@@ -156,7 +158,9 @@ class ApiType:
             if stuck:
                 raise PropertyError(f"{', '.join(stuck)} cannot be changed in place")
             sent_keys = set(new) - self.replaced - self.update_omits if self.update_sends_all else changed
-            values = {key: new[key] for key in sent_keys}
+            values: dict[str, Any] = {key: new[key] for key in sent_keys}
+            if self.update_within:
+                values = {self.update_within: values}
             sent = self._parameters(client, self.update, values, "")
             getattr(client, self.update)(**{**sent, **self.identity(physical_id)})
         self._set_apart(client, physical_id, old, new)

@@ -74,7 +74,9 @@ class Credentials:
 class Identity(Protocol):
     """The IAM and STS of the machine, as services use them."""
 
-    def role_credentials(self, role_arn: str, service_principal: str, session_name: str) -> Credentials: ...
+    def role_credentials(
+        self, role_arn: str, service_principal: str, session_name: str, seconds: int = 3600
+    ) -> Credentials: ...
 
     def authorize(
         self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None
@@ -131,13 +133,15 @@ class Cloud:
         credentials = self.role_credentials(role_arn, service_principal, session_name)
         return make_client(service, self.endpoint_url, self.region, credentials)
 
-    def role_credentials(self, role_arn: str, service_principal: str, session_name: str = "") -> Credentials:
-        """Temporary credentials of a role, as a service of AWS gets them.
+    def role_credentials(
+        self, role_arn: str, service_principal: str, session_name: str = "", seconds: int = 3600
+    ) -> Credentials:
+        """Temporary credentials of a role, as a service of AWS gets them; good for ``seconds``.
 
         Raises :class:`AwsError` (AccessDenied) naming role and principal when the role does not exist or when its trust
         policy does not let ``service_principal`` assume it.
         """
-        return self._identity.role_credentials(role_arn, service_principal, session_name or service_principal)
+        return self._identity.role_credentials(role_arn, service_principal, session_name or service_principal, seconds)
 
     def authorize(
         self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None

@@ -54,8 +54,10 @@ class MiniStackIdentity:
             raise AwsError("AccessDenied", f"The role {name} does not exist in account {account}", 403)
         return str(role["Arn"])
 
-    def role_credentials(self, role_arn: str, service_principal: str, session_name: str) -> Credentials:
-        """A session of the role for ``service_principal``, for an hour. Raises AccessDenied naming both."""
+    def role_credentials(
+        self, role_arn: str, service_principal: str, session_name: str, seconds: int = _SESSION_SECONDS
+    ) -> Credentials:
+        """A session of the role for ``service_principal``, for ``seconds``. Raises AccessDenied naming both."""
         role = self.role(role_arn)
         if not self._trusts(role, role_arn, service_principal):
             raise AwsError(
@@ -64,7 +66,7 @@ class MiniStackIdentity:
                 "role's trust policy does not allow it",
                 403,
             )
-        return self._session(role, role_arn, session_name, _SESSION_SECONDS)
+        return self._session(role, role_arn, session_name, seconds)
 
     def authorize(
         self, role_arn: str, action: str, resources: list[str], context: Mapping[str, str] | None = None

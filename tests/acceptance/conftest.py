@@ -16,7 +16,7 @@ from tests.end_to_end.world import POPULATION, PROJECT, World, first_backfill
 
 # What a checkout holds that is not part of the project, or would be large to copy.
 NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".tools", ".cache", ".localcloud", ".demo", "cdk.out", "target", "logs", "__pycache__", ".*_cache"
+    ".git", ".venv*", ".tools", ".cache", ".localcloud", ".demo", "cdk.out", "target", "logs", "__pycache__", ".*_cache"
 )
 
 

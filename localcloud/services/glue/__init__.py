@@ -1,4 +1,4 @@
-"""AWS Glue: the Data Catalog and crawlers."""
+"""AWS Glue: the Data Catalog, crawlers and jobs."""
 
 from localcloud.services.glue.service import GlueService
 

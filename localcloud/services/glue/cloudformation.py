@@ -55,4 +55,17 @@ TYPES: Mapping[str, ApiType] = {
         replaced=frozenset({"Name"}),
         update_omits=frozenset({"Tags"}),
     ),
+    "AWS::Glue::Job": ApiType(
+        "glue",
+        "create_job",
+        ref=lambda sent, answer: sent["Name"],
+        delete="delete_job",
+        identity=lambda physical_id: {"JobName": physical_id},
+        update="update_job",
+        update_within="JobUpdate",
+        update_sends_all=True,
+        defaults=lambda stack, logical_id: {"Name": f"{stack}-{logical_id}"},
+        replaced=frozenset({"Name"}),
+        update_omits=frozenset({"Tags"}),
+    ),
 }

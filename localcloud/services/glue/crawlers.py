@@ -18,7 +18,7 @@ from localcloud.engines.crawler.classify import UnreadableObject
 from localcloud.engines.crawler.crawl import CrawlStopped, crawl
 from localcloud.services.glue.crawler_settings import CrawlerSettings, check_crawler
 from localcloud.services.glue.crawler_writer import CatalogWriter, Changes
-from localcloud.services.glue.documents import page
+from localcloud.services.glue.documents import page, role_arn
 from localcloud.services.glue.store import Document
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class CrawlerOperations(Base):
         Tags: dict[str, str] | None = None,
     ) -> None:
         given = {
-            "Role": self._role_arn(Role),
+            "Role": role_arn(self.cloud.account_id, Role),
             "Targets": Targets,
             "DatabaseName": DatabaseName,
             "Description": Description,
@@ -114,7 +114,7 @@ class CrawlerOperations(Base):
         CrawlerSecurityConfiguration: str | None = None,
     ) -> None:
         given = {
-            "Role": self._role_arn(Role) if Role else None,
+            "Role": role_arn(self.cloud.account_id, Role) if Role else None,
             "Targets": Targets,
             "DatabaseName": DatabaseName,
             "Description": Description,
@@ -277,9 +277,6 @@ class CrawlerOperations(Base):
     def _refuse_while_running(crawler: Mapping[str, Any]) -> None:
         if crawler["State"] != "READY":
             raise AwsError("CrawlerRunningException", f"Crawler with name {crawler['Name']} has already started")
-
-    def _role_arn(self, role: str) -> str:
-        return role if role.startswith("arn:") else f"arn:aws:iam::{self.cloud.account_id}:role/{role.lstrip('/')}"
 
 
 def _shown(crawler: Mapping[str, Any]) -> Document:

@@ -1,4 +1,4 @@
-"""Pages of answers."""
+"""Pages of answers, and what documents of several kinds have."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def page(items: Sequence[Any], key: str, token: str | None, max_results: int) ->
     if start + max_results < len(items):
         answer["NextToken"] = str(start + max_results)
     return answer
+
+
+def role_arn(account_id: str, role: str) -> str:
+    """The ARN of a role that was given by its ARN, or by its name with its path."""
+    return role if role.startswith("arn:") else f"arn:aws:iam::{account_id}:role/{role.lstrip('/')}"
 
 
 class PartitionPage:

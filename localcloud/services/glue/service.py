@@ -12,13 +12,14 @@ from localcloud.base.service import AwsError, Response, Service
 from localcloud.services.glue.catalog import CatalogOperations
 from localcloud.services.glue.cloudformation import TYPES
 from localcloud.services.glue.crawlers import CrawlerOperations
+from localcloud.services.glue.jobs import JobOperations
 from localcloud.services.glue.store import CatalogStore
 
 _TABLE_OPERATIONS = ("Table", "Partition")
 
 
-class GlueService(CatalogOperations, CrawlerOperations, Service):
-    """The Data Catalog and crawlers. Jobs, triggers, workflows and the rest have no engine here and are refused."""
+class GlueService(CatalogOperations, CrawlerOperations, JobOperations, Service):
+    """The Data Catalog, crawlers and jobs. Triggers, workflows and the rest have no engine here and are refused."""
 
     name: ClassVar[str] = "glue"
     cloudformation: ClassVar[Mapping[str, ApiType]] = TYPES
@@ -26,15 +27,18 @@ class GlueService(CatalogOperations, CrawlerOperations, Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.init_crawlers()
+        self.init_jobs()
 
     def start(self) -> None:
-        for kind in ("crawlers", "tags"):
+        for kind in ("crawlers", "jobs", "job_runs", "tags"):
             self.state.setdefault(kind, {})
         self.store = CatalogStore(self.cloud.paths.state / "glue" / "catalog.sqlite")
         self.end_interrupted_crawls()
+        self.end_interrupted_runs()
 
     def stop(self) -> None:
         self.stop_running_crawlers()
+        self.stop_running_jobs()
         self.store.close()
 
     def resource_arns(self, operation: str, params: dict[str, Any]) -> list[str]:
@@ -48,6 +52,9 @@ class GlueService(CatalogOperations, CrawlerOperations, Service):
                 or [params.get("Name") or params.get("CrawlerName")]
             )
             return [self.cloud.arn("glue", f"crawler/{n}") for n in names if n] or ["*"]
+        if "Job" in operation:
+            jobs = params.get("JobNames") or [params.get("JobName") or params.get("Name")]
+            return [self.cloud.arn("glue", f"job/{name}") for name in jobs if name] or ["*"]
         if "ResourceArn" in params:
             return [params["ResourceArn"]]
         arns = [self.cloud.arn("glue", "catalog")]
@@ -92,7 +99,7 @@ class GlueService(CatalogOperations, CrawlerOperations, Service):
 
     def _known(self, arn: str) -> None:
         kind, _, name = arn.removeprefix(self.cloud.arn("glue", "")).partition("/")
-        if kind == "crawler" and name in self.state["crawlers"]:
+        if kind in ("crawler", "job") and name in self.state[f"{kind}s"]:
             return
         if kind == "database" and self.store.database(name):
             return

@@ -16,7 +16,9 @@ from localcloud.services import registry
 
 
 class Identity:
-    def role_credentials(self, role_arn: str, service_principal: str, session_name: str) -> Credentials:
+    def role_credentials(
+        self, role_arn: str, service_principal: str, session_name: str, seconds: int = 3600
+    ) -> Credentials:
         raise AwsError("AccessDenied", "nobody")
 
     def authorize(self, role_arn: str, action: str, resources: list[str]) -> None:
