@@ -70,6 +70,8 @@ def _environment(machine: Machine, folder: Path, home: Path) -> dict[str, str]:
     ]
     subnets = [network["SubnetId"] for network in networks]
     group = ec2.create_security_group(GroupName=NAME, Description=NAME, VpcId=vpc)["GroupId"]
+    # Made by the jobs that ran before with continuous logging; an example cleans it up without having one.
+    make_client("logs", endpoint, REGION, root).create_log_group(logGroupName="/aws-glue/jobs/logs-v2")
     redshift.create_cluster_subnet_group(ClusterSubnetGroupName=NAME, Description=NAME, SubnetIds=subnets)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "AWS_"))}
     return {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.engines.crawler.classify import Classified
@@ -31,14 +32,13 @@ _DELETE_BATCH = 25
 
 @dataclass
 class Changes:
-    """How many tables a crawl created, updated and deleted."""
+    """What a crawl did to tables, by name: `Created`, `Updated` or `Deleted`."""
 
-    created: int = 0
-    updated: int = 0
-    deleted: int = 0
+    tables: dict[str, str] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
-        return {"TablesCreated": self.created, "TablesUpdated": self.updated, "TablesDeleted": self.deleted}
+        counted = Counter(self.tables.values())
+        return {f"Tables{what}": counted[what] for what in ("Created", "Updated", "Deleted")}
 
 
 class CatalogWriter:
@@ -64,7 +64,7 @@ class CatalogWriter:
                 DatabaseName=self._settings.database, TableInput=self._table_input(name, location, found, found.columns)
             )
             self._existing[name] = {"Name": name, "StorageDescriptor": {"Location": location}}
-            self._changes.created += 1
+            self._changes.tables[name] = "Created"
         else:
             columns = found.columns
             if self._settings.merge_new_columns:
@@ -82,7 +82,7 @@ class CatalogWriter:
         if not same_schema:
             if _keys(current) != _keys(table):
                 self._delete_partitions(current["Name"], [p["Values"] for p in self._partitions(current["Name"])])
-            self._changes.updated += 1
+            self._changes.tables[current["Name"]] = "Updated"
         self._glue.update_table(DatabaseName=self._settings.database, TableInput=table, SkipArchive=same_schema)
 
     def _write_partitions(self, bucket: str, name: str, found: FoundTable, current: dict[str, Any] | None) -> None:
@@ -126,7 +126,7 @@ class CatalogWriter:
                 continue
             if self._settings.delete_behavior == "DELETE_FROM_DATABASE":
                 self._glue.delete_table(DatabaseName=self._settings.database, Name=name)
-                self._changes.deleted += 1
+                self._changes.tables[name] = "Deleted"
             elif "DEPRECATED_BY_CRAWLER" not in table["Parameters"]:
                 members = (
                     "Name",
@@ -140,7 +140,7 @@ class CatalogWriter:
                 given = {k: table[k] for k in members if k in table}
                 given["Parameters"] = {**given["Parameters"], "DEPRECATED_BY_CRAWLER": self._crawler}
                 self._glue.update_table(DatabaseName=self._settings.database, TableInput=given)
-                self._changes.updated += 1
+                self._changes.tables[name] = "Updated"
 
     # ---------------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from localcloud.engines.crawler.crawl import CrawlStopped, crawl
 from localcloud.services.glue.crawler_settings import CrawlerSettings, check_crawler
 from localcloud.services.glue.crawler_writer import CatalogWriter, Changes
 from localcloud.services.glue.documents import page, role_arn
+from localcloud.services.glue.log_stream import LogStream
 from localcloud.services.glue.store import Document
 
 if TYPE_CHECKING:
@@ -216,7 +217,10 @@ class CrawlerOperations(Base):
     def _crawl(self, name: str, settings: CrawlerSettings, stop: threading.Event) -> None:
         changes = Changes()
         status, message = "SUCCEEDED", ""
+        log: LogStream | None = None
         try:
+            logs = self.cloud.client("logs", settings.role, PRINCIPAL, "AWS-Crawler")
+            log = LogStream(logs, "/aws-glue/crawlers", name)
             self._discover(name, settings, stop, changes)
         except CrawlStopped:
             status, message = "CANCELLED", ""
@@ -229,6 +233,8 @@ class CrawlerOperations(Base):
             status, message = "FAILED", f"{type(error).__name__} in the crawler: see the log"
         if message:
             self.log.warning("crawler %s failed: %s", name, message)
+        if log is not None:
+            self._write_log(log, self._crawler(name), changes, message)
         with self.lock:
             self._crawl_stops.pop(name, None)
             self._crawl_threads.pop(name, None)
@@ -250,6 +256,19 @@ class CrawlerOperations(Base):
                     raise CrawlStopped
                 writer.write(target.bucket, table)
         writer.handle_deleted([(t.bucket, t.prefix) for t, _ in found])
+
+    @staticmethod
+    def _write_log(log: LogStream, crawler: Document, changes: Changes, message: str) -> None:
+        """What a crawl did, in the words of a crawler's log on AWS."""
+        crawl_id, database = crawler["Crawls"][-1]["CrawlId"], crawler["DatabaseName"]
+        log.write(f"[{crawl_id}] BENCHMARK : Running Start Crawl for Crawler {crawler['Name']}")
+        log.write(f"[{crawl_id}] BENCHMARK : Classification complete, writing results to database {database}")
+        for table, what in changes.tables.items():
+            log.write(f"[{crawl_id}] INFO : {what} table {table} in database {database}")
+        end = f"ERROR : {message}" if message else "BENCHMARK : Finished writing to Catalog"
+        log.write(f"[{crawl_id}] {end}")
+        log.write(f"[{crawl_id}] BENCHMARK : Crawler has finished running and is in state READY")
+        log.flush(all_of_it=True)
 
     def _finish(self, crawler: Document, status: str, message: str, changes: Changes | None = None) -> None:
         with self.lock:

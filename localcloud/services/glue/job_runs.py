@@ -1,7 +1,6 @@
 """Runs of jobs: the script from S3, a process of Spark's, its output in CloudWatch Logs; all of it as the job's role.
 
-Source: AWS Glue Developer Guide, "AWS Glue job run statuses on the console", "Logging for AWS Glue jobs" (the groups
-`/aws-glue/jobs/output` and `/aws-glue/jobs/error`, a stream a run).
+Source: AWS Glue Developer Guide, "AWS Glue job run statuses on the console".
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from localcloud.engines.spark.runtime import SPARK_VERSION, Access, environment,
 from localcloud.engines.spark.script import ScriptProcess
 from localcloud.services.glue.crawlers import PRINCIPAL
 from localcloud.services.glue.job_arguments import script_arguments
-from localcloud.services.glue.run_log import RunLog
+from localcloud.services.glue.log_stream import LogStream
 
 ACTIVE = ("STARTING", "RUNNING", "STOPPING")
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")
@@ -99,14 +98,17 @@ class JobRunner:
         try:
             # A run may take longer than the hour that a role's keys usually last.
             keys = self._cloud.role_credentials(run.role, PRINCIPAL, "GlueJobRunnerSession", run.timeout + 900)
-            log = RunLog(self._client("logs", keys), run.run_id)
-            process = self._launch(run, keys, folder, log)
+            logs = self._client("logs", keys)
+            out, err = (LogStream(logs, f"/aws-glue/jobs/{name}", run.run_id) for name in ("output", "error"))
+            process = self._launch(run, keys, folder, out, err)
             self._report(run.job_name, run.run_id, "RUNNING", "")
-            self._watch(run, process, log, stop)
+            self._watch(run, process, (out, err), stop)
         finally:
             self._slots.release()
 
-    def _launch(self, run: RunSettings, keys: Credentials, folder: Path, log: RunLog) -> ScriptProcess:
+    def _launch(
+        self, run: RunSettings, keys: Credentials, folder: Path, out: LogStream, err: LogStream
+    ) -> ScriptProcess:
         wanted, s3, access = script_arguments(run.arguments), self._client("s3", keys), self._access(keys)
         (script,) = _download(s3, (run.script,), folder)
         _download(s3, wanted.files, folder)
@@ -115,20 +117,23 @@ class JobRunner:
         words: tuple[str, ...] = ()
         if run.kind == "glueetl":
             write_spark_settings(folder, access, jars, wanted.settings)
-            log.error(f"this run has Spark {SPARK_VERSION} and Python 3.11, those of Glue 5.1, and one machine")
+            err.write(f"this run has Spark {SPARK_VERSION} and Python 3.11, those of Glue 5.1, and one machine")
             words = ("--JOB_NAME", run.job_name, "--JOB_ID", f"j_{run.job_name}", "--JOB_RUN_ID", run.run_id)
         # An archive is a place to import from by itself, a module by its folder.
         paths = [folder / "modules", *(path for path in python_files if path.suffix != ".py")]
         variables = environment(access, folder, paths)
         return ScriptProcess(
-            _python(run.kind), script, [*words, *wanted.words], variables, folder, log.output, log.error
+            _python(run.kind), script, [*words, *wanted.words], variables, folder, out.write, err.write
         )
 
-    def _watch(self, run: RunSettings, process: ScriptProcess, log: RunLog, stop: threading.Event) -> None:
+    def _watch(
+        self, run: RunSettings, process: ScriptProcess, streams: tuple[LogStream, ...], stop: threading.Event
+    ) -> None:
         deadline = time.monotonic() + run.timeout
         try:
             while (code := process.wait(_POLL_SECONDS)) is None:
-                log.flush()
+                for stream in streams:
+                    stream.flush()
                 if stop.is_set():
                     raise _Stopped
                 if time.monotonic() > deadline:
@@ -137,7 +142,8 @@ class JobRunner:
                 raise _ScriptFailed(process.reason(code))
         finally:
             process.end()
-            log.flush(all_of_it=True)
+            for stream in streams:
+                stream.flush(all_of_it=True)
 
     def _client(self, service: str, keys: Credentials) -> Any:
         return make_client(service, self._cloud.endpoint_url, self._cloud.region, keys)

@@ -193,8 +193,8 @@ def test_the_catalog_outlives_a_kill(own_gateway: Any) -> None:
 
 
 def test_what_has_no_engine_is_refused_by_name(lake: Lake) -> None:
-    with pytest.raises(ClientError, match="StartJobRun is not supported"):
-        lake.glue.start_job_run(JobName="j")
+    with pytest.raises(ClientError, match="StartTrigger is not supported"):
+        lake.glue.start_trigger(Name="nightly")
 
 
 def test_iam_is_asked_for_catalog_database_and_table(lake: Lake, gateway: Any) -> None:

@@ -261,3 +261,32 @@ def test_what_a_crawler_cannot_do_is_refused_by_name(lake: Lake, settings: dict[
                 **settings,
             }
         )
+
+
+def test_a_crawl_tells_what_it_did_in_logs_if_its_role_may(lake: Lake) -> None:
+    lake.put("told/orders/1.parquet", ORDERS)
+    quiet = lake.crawler("told/")
+    lake.run(quiet)
+    assert not _log(lake, quiet)
+    allowed = {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+               "Resource": "arn:aws:logs:*:*:log-group:/aws-glue/crawlers*"}  # fmt: skip
+    lake.iam.put_role_policy(
+        RoleName=lake.role.rsplit("/", 1)[1],
+        PolicyName="logs",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
+    (table,) = lake.tables()
+    lake.glue.delete_table(DatabaseName=lake.database, Name=table)
+    lake.run(quiet)
+    told = _log(lake, quiet)
+    assert any(line.endswith(f"INFO : Created table {table} in database {lake.database}") for line in told), told
+    assert told[-1].endswith("BENCHMARK : Crawler has finished running and is in state READY")
+
+
+def _log(lake: Lake, crawler: str) -> list[str]:
+    logs = lake.client("logs")
+    try:
+        events = logs.filter_log_events(logGroupName="/aws-glue/crawlers", logStreamNames=[crawler])["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [event["message"] for event in events]
