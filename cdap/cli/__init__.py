@@ -1,18 +1,16 @@
-"""The `cdap` command. Commands are loaded when they are called, so that each starts with only what it needs."""
+"""The `cdap` command."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
-from typing import Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
 
+from cdap.cli.lazy import lazy_group
 from cdap.errors import CdapError
 
 # A command's name, and where its function or its own group (a typer.Typer) is.
@@ -30,27 +28,12 @@ COMMANDS = {
 }
 
 
-class Commands(TyperGroup):
-    """The commands of `COMMANDS`, each imported when it is asked for."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name].split(":")
-        target = getattr(importlib.import_module(module), attribute)
-        if not isinstance(target, typer.Typer):
-            function, target = target, typer.Typer(add_completion=False)
-            target.command(cmd_name)(function)
-        command = typer.main.get_command(target)
-        command.name = cmd_name
-        return command
-
-
 app = typer.Typer(
-    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich"
+    cls=lazy_group(COMMANDS),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
 )
 
 

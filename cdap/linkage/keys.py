@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
@@ -44,6 +44,9 @@ TOGETHER = (
     ("least({first}[1:3], {last}[1:3])", "greatest({first}[1:3], {last}[1:3])"),
 )  # fmt: skip
 
+
+# Digests that are looked at in one statement.
+ROWS_AT_ONCE = 1_000_000
 
 # A pair of `blocks` as one number, and back.
 PACKED = "(a.i::ubigint << 32) | b.i::ubigint"
@@ -92,16 +95,30 @@ def find_pieces(db: duckdb.DuckDBPyConnection, fields: Sequence[str], of: str = 
     db.execute(f"create or replace table {into} as select i{selected} from {of} order by i")  # noqa: S608
 
 
-def digests(fields: Sequence[str]) -> list[tuple[str, str]]:
-    """Of each key its digest over a row of `pieces`, and the condition that all of them are there."""
+def keyed(fields: Sequence[str], numbers: Sequence[int], of: str) -> str:
+    """A query over a table of pieces: `key`, its digest `h` and the record `i`, wherever all parts of a key are there,
+    for the keys with these numbers."""
     places = {piece: f"p{number}" for number, piece in enumerate(pieces(fields))}
-    return [
-        (
-            f"hash({', '.join(places[part] for part in key.parts)})",
-            " and ".join(f"{places[part]} is not null" for part in key.parts),
-        )
-        for key in keys(fields)
-    ]
+    every = keys(fields)
+    parts = [[places[part] for part in every[number].parts] for number in numbers]
+    there = [" and ".join(f"{part} is not null" for part in of_key) for of_key in parts]
+    digests = [f"hash({', '.join(of_key)})" for of_key in parts]
+    if len(numbers) == 1:
+        return f"select {numbers[0]}::usmallint as key, {digests[0]} as h, i from {of} where {there[0]}"  # noqa: S608
+    # One scan for all of them.
+    listed = ", ".join(f"case when {one} then {digest} end" for one, digest in zip(there, digests, strict=True))
+    return (
+        f"select key, h, i from (select unnest({list(numbers)}::usmallint[]) as key, unnest([{listed}]) as h, i "  # noqa: S608
+        f"from {of}) where h is not null"
+    )
+
+
+def at_once(numbers: Sequence[int], records: int) -> Iterator[Sequence[int]]:
+    """The keys in groups that are looked up together: of few records many, for which a statement costs more than what
+    it does; of many records one, which bounds the memory."""
+    size = max(1, ROWS_AT_ONCE // max(records, 1))
+    for first in range(0, len(numbers), size):
+        yield numbers[first : first + size]
 
 
 def candidate_pairs(
@@ -117,26 +134,31 @@ def candidate_pairs(
     find_pieces(db, fields)
     db.execute("create or replace table candidates (p ubigint, proposed uinteger)")
     db.execute("create or replace table large (key usmallint, h ubigint, c uinteger)")
-    found = []
-    for number, (key, (digest, there)) in enumerate(zip(keys(fields), digests(fields), strict=True)):
-        db.execute(f"create or replace temp table hashed as select i, {digest} as h from pieces where {there}")  # noqa: S608
+    every = keys(fields)
+    found: list[int] = []
+    for numbers in at_once(range(len(every)), records):
+        db.execute(f"create or replace temp table hashed as {keyed(fields, numbers, 'pieces')}")
         db.execute(
-            "create or replace temp table sizes as select h, count(*) as c from hashed group by h having count(*) > 1"
+            "create or replace temp table sizes as "
+            "select key, h, count(*) as c from hashed group by key, h having count(*) > 1"
         )
-        most = largest[number] if largest is not None else _largest_block(db, key.pairs(records))
-        found.append(most)
-        if most < 2:
-            continue
+        if largest is None:
+            most = _largest_blocks(db, {number: every[number].pairs(records) for number in numbers})
+        else:
+            most = [largest[number] for number in numbers]
+        found += most
         # All blocks of one size or none: which pairs are compared does not depend on the records' order.
         db.execute(
-            "create or replace temp table blocks as select i, h, c from hashed join sizes using (h) "  # noqa: S608
-            f"where c <= {int(most)}"
+            "create or replace temp table blocks as select key, h, i, c from hashed "  # noqa: S608
+            f"join (select * from sizes {limited(numbers, most)} where c <= most) using (key, h)"
         )
         db.execute(
-            f"insert into candidates select {PACKED}, {proposed_by('a.c', number)} "  # noqa: S608
-            "from blocks as a join blocks as b on a.h = b.h and a.i < b.i"
+            f"insert into candidates select {PACKED}, {proposed_by('a.c', 'a.key')} "  # noqa: S608
+            "from blocks as a join blocks as b on a.key = b.key and a.h = b.h and a.i < b.i"
         )
-        db.execute(f"insert into large select {number}, h, c from sizes where c > {int(most)}")  # noqa: S608
+        db.execute(
+            f"insert into large select key, h, c from sizes {limited(numbers, most)} where c > most and most > 1"  # noqa: S608
+        )
     db.execute("drop table if exists hashed; drop table if exists sizes; drop table if exists blocks")
     db.execute(
         f"create or replace table pairs as select {UNPACKED} from (select distinct p from candidates) order by 1, 2"  # noqa: S608
@@ -180,14 +202,28 @@ def proposed_by(size: str, key: int | str) -> str:
     return f"(least({size}, 65535)::uinteger << 16) | {key}::uinteger"
 
 
-def _largest_block(db: duckdb.DuckDBPyConnection, budget: float) -> int:
-    """Of the blocks by `sizes` the records of the largest that the budget, in pairs, is enough for; what is left of it
-    is for a block that may come.
+def limited(numbers: Sequence[int], most: Sequence[int]) -> str:
+    """Joins to rows with a `key` the records of the largest block that it may have, `most`."""
+    rows = ", ".join(f"({number}, {limit})" for number, limit in zip(numbers, most, strict=True))
+    return f"join (values {rows}) as limits (key, most) using (key)"
+
+
+def _largest_blocks(db: duckdb.DuckDBPyConnection, budgets: Mapping[int, float]) -> list[int]:
+    """Of the blocks by `sizes` the records of the largest that each key's budget, in pairs, is enough for; what is left
+    of it is for a block that may come.
     """
-    sizes = db.execute("select c, count(*) from sizes group by 1 order by 1").fetchall()
+    sizes: dict[int, list[tuple[int, int]]] = {key: [] for key in budgets}
+    for key, size, blocks in db.execute(
+        "select key, c, count(*) from sizes group by key, c order by key, c"
+    ).fetchall():
+        sizes[key].append((size, blocks))
+    return [_largest_block(sizes[key], budget) for key, budget in budgets.items()]
+
+
+def _largest_block(sizes: Sequence[tuple[int, int]], budget: float) -> int:
     largest, spent = 1, 0.0
     for size, blocks in sizes:
         if spent + size * (size - 1) / 2 * blocks > budget:
             return largest
-        largest, spent = int(size), spent + size * (size - 1) / 2 * blocks
+        largest, spent = size, spent + size * (size - 1) / 2 * blocks
     return max(largest, int((1 + math.sqrt(1 + 8 * (budget - spent))) / 2))

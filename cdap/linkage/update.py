@@ -26,7 +26,7 @@ from cdap.linkage.constraints import Decision, Indices
 from cdap.linkage.customers import chances_of, customers_of, households_of
 from cdap.linkage.database import one
 from cdap.linkage.kept import assigned_table, codes_table
-from cdap.linkage.keys import PACKED, UNPACKED, digests, proposed_by
+from cdap.linkage.keys import PACKED, UNPACKED, at_once, keyed, limited, proposed_by
 from cdap.linkage.model import Model
 from cdap.linkage.scores import scored_pairs
 from cdap.linkage.statistics import find_junk
@@ -134,38 +134,39 @@ def _find_blocks(db: duckdb.DuckDBPyConnection, model: Model) -> None:
     """
     assert model.statistics is not None
     largest = model.statistics.largest_blocks
-    of_keys = [(key, *of) for key, of in enumerate(digests(model.fields)) if largest[key] > 1]
+    used = [key for key, most in enumerate(largest) if most > 1]
+    limits = limited(used, [largest[key] for key in used]) if used else "cross join (select 0 as most)"
     db.execute("create or replace table gone_pieces as select pieces.* from kept.pieces semi join gone using (i)")
     db.execute("create or replace table touched (key usmallint, h ubigint, came uinteger, went uinteger)")
-    for key, digest, there in of_keys:
+    db.execute("create or replace table before (key usmallint, h ubigint, i int)")
+    db.execute("create or replace table members (key usmallint, h ubigint, i int, new boolean)")
+    changed, kept = one(db, "select (select count(*) from changed), (select count(*) from kept.pieces)")
+    for numbers in at_once(used, changed):
         db.execute(
-            f"insert into touched select {key}, h, sum(came), sum(went) from ("  # noqa: S608
-            f"select {digest} as h, 1 as came, 0 as went from added_pieces where {there} "
-            f"union all select {digest}, 0, 1 from gone_pieces where {there}) group by h"
+            "insert into touched select key, h, sum(came), sum(went) from ("  # noqa: S608
+            f"select key, h, 1 as came, 0 as went from ({keyed(model.fields, numbers, 'added_pieces')}) "
+            f"union all select key, h, 0, 1 from ({keyed(model.fields, numbers, 'gone_pieces')})) group by key, h"
         )
-    limits = ", ".join(f"({key}, {largest[key]})" for key, _, _ in of_keys) or "(0, 0)"
     db.execute(
         "create or replace table weighed as select touched.*, large.c, most from touched "  # noqa: S608
-        "left join kept.large as large using (key, h) "
-        f"join (values {limits}) as limits (key, most) on limits.key = touched.key"
+        f"left join kept.large as large using (key, h) {limits}"
     )
-    db.execute("create or replace table before (key usmallint, h ubigint, i int)")
-    for key, digest, there in of_keys:
+    for numbers in at_once(used, kept):
         db.execute(
-            f"insert into before select {key}, h, i from (select i, {digest} as h from kept.pieces where {there}) "  # noqa: S608
-            f"where h in (select h from weighed where key = {key} and (c is null or c + came - went <= most))"
+            f"insert into before select key, h, i from ({keyed(model.fields, numbers, 'kept.pieces')}) "  # noqa: S608
+            "semi join (select key, h from weighed "
+            f"where key in {_listed(numbers)} and (c is null or c + came - went <= most)) using (key, h)"
         )
     db.execute(
         "create or replace table blocks as select key, h, most, coalesce(c, seen.n, 0)::int as was, "
         "(coalesce(c, seen.n, 0) + came - went)::int as size from weighed "
         "left join (select key, h, count(*) as n from before group by key, h) as seen using (key, h)"
     )
-    db.execute("create or replace table members as select key, h, i, false as new from before anti join gone using (i)")
-    for key, digest, there in of_keys:
+    db.execute("insert into members select key, h, i, false from before anti join gone using (i)")
+    for numbers in at_once(used, changed):
         db.execute(
-            f"insert into members select {key}, h, i, true from "  # noqa: S608
-            f"(select i, {digest} as h from added_pieces where {there}) "
-            f"where h in (select h from blocks where key = {key} and size <= most)"
+            f"insert into members select key, h, i, true from ({keyed(model.fields, numbers, 'added_pieces')}) "  # noqa: S608
+            "semi join (select key, h from blocks where size <= most) using (key, h)"
         )
     db.execute("drop table touched; drop table weighed; drop table before; drop table gone_pieces")
 
@@ -212,14 +213,13 @@ def _find_lost(db: duckdb.DuckDBPyConnection, model: Model) -> None:
         "create or replace table of_suspects as select * from kept.pieces "
         "where i in (select a from suspects union all select b from suspects)"
     )
-    db.execute("create or replace table proposals (a int, b int, key usmallint, h ubigint)")
-    for key, (digest, there) in enumerate(digests(model.fields)):
-        if model.statistics.largest_blocks[key] > 1:
-            db.execute(
-                f"insert into proposals with keyed as (select i, {digest} as h from of_suspects where {there}) "  # noqa: S608
-                f"select a, b, {key}, x.h from suspects join keyed as x on x.i = a join keyed as y on y.i = b "
-                "where x.h = y.h"
-            )
+    used = [key for key, most in enumerate(model.statistics.largest_blocks) if most > 1]
+    query = keyed(model.fields, used, "of_suspects") if used else "select 0 as key, 0 as h, 0 as i limit 0"
+    db.execute(
+        f"create or replace table proposals as with keyed as ({query}) "  # noqa: S608
+        "select a, b, x.key, x.h from suspects join keyed as x on x.i = a join keyed as y on y.i = b and y.key = x.key "
+        "and y.h = x.h"
+    )
     db.execute(
         "insert into reproposed select a, b, min(key) from proposals "
         "anti join (select key, h from blocks where size > most) as grown using (key, h) "
@@ -374,6 +374,10 @@ def _keep(db: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
         db.execute("rollback")
         raise
     db.execute("commit")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return f"({', '.join(map(str, numbers))})"
 
 
 def _numbers(db: duckdb.DuckDBPyConnection, table: str) -> Indices:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -49,6 +50,10 @@ def _translated(sql: str) -> str:
     (parsed,) = sqlglot.parse(sql, read=CdapRedshift)
     assert parsed is not None
     return parsed.transform(_as_in_redshift).sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 class DuckDbSession:
@@ -99,13 +104,15 @@ class DuckDbSession:
     def replace_records(self, records: dict[str, dict[str, Any]]) -> None:
         """The table of records becomes these, by record key; columns not given are null."""
         self.connection.execute("delete from intermediate.int_identity_records")
-        for key, values in records.items():
-            columns = ["record_key", *values]
-            self.connection.execute(
-                f"insert into intermediate.int_identity_records ({', '.join(columns)}) "  # noqa: S608 - column names
-                f"values ({', '.join('?' * len(columns))})",
-                [key, *values.values()],
-            )
+        if not records:
+            return
+        names = dict.fromkeys(name for values in records.values() for name in values)
+        columns = {
+            name: pa.array([_text(values.get(name)) for values in records.values()], pa.string()) for name in names
+        }
+        self.connection.register("rows", pa.table({"record_key": list(records), **columns}))
+        self.connection.execute("insert into intermediate.int_identity_records by name select * from rows")
+        self.connection.unregister("rows")
 
     def members(self) -> dict[str, str]:
         return dict(self.fetch_all('select record_key, customer_id from "identity".current_members'))
