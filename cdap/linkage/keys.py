@@ -137,10 +137,12 @@ def candidate_pairs(
     every = keys(fields)
     found: list[int] = []
     for numbers in at_once(range(len(every)), records):
+        # Of one key the digest alone says what block it is, and is looked up faster.
+        block = "key, h" if len(numbers) > 1 else "h"
         db.execute(f"create or replace temp table hashed as {keyed(fields, numbers, 'pieces')}")
         db.execute(
-            "create or replace temp table sizes as "
-            "select key, h, count(*) as c from hashed group by key, h having count(*) > 1"
+            "create or replace temp table sizes as "  # noqa: S608
+            f"select any_value(key) as key, h, count(*) as c from hashed group by {block} having count(*) > 1"
         )
         if largest is None:
             most = _largest_blocks(db, {number: every[number].pairs(records) for number in numbers})
@@ -149,12 +151,12 @@ def candidate_pairs(
         found += most
         # All blocks of one size or none: which pairs are compared does not depend on the records' order.
         db.execute(
-            "create or replace temp table blocks as select key, h, i, c from hashed "  # noqa: S608
-            f"join (select * from sizes {limited(numbers, most)} where c <= most) using (key, h)"
+            "create or replace temp table blocks as select hashed.key, h, i, c from hashed "  # noqa: S608
+            f"join (select key, h, c from sizes {limited(numbers, most)} where c <= most) as small using ({block})"
         )
         db.execute(
             f"insert into candidates select {PACKED}, {proposed_by('a.c', 'a.key')} "  # noqa: S608
-            "from blocks as a join blocks as b on a.key = b.key and a.h = b.h and a.i < b.i"
+            f"from blocks as a join blocks as b using ({block}) where a.i < b.i"
         )
         db.execute(
             f"insert into large select key, h, c from sizes {limited(numbers, most)} where c > most and most > 1"  # noqa: S608
