@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from localcloud.base.cloud import Credentials, make_client
@@ -44,8 +46,15 @@ def local_cloud(*, without: frozenset[str] = frozenset()) -> Iterator[Cloud]:
     """Start one without the servers that are not needed."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         machine = Machine(Path(folder) / "state")
+        # A benchmark that is told to end, by `timeout` or a shell, takes its servers along.
+        before = signal.signal(signal.SIGTERM, _exit)
         try:
             machine.up(region=REGION, without=without)
             yield Cloud(machine)
         finally:
             machine.down()
+            signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

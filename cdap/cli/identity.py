@@ -23,7 +23,8 @@ OF_THE_PLATFORM = {
     "explain": "cdap.cli.graph:explain",
     "lookup": "cdap.cli.graph:lookup",
     **{
-        name: f"cdap.cli.stewardship:{name}" for name in ("review", "link", "unlink", "undecide", "preview", "evidence")
+        name: f"cdap.cli.stewardship:{name}"
+        for name in ("review", "link", "unlink", "undecide", "preview", "release", "evidence")
     },
 }
 app = typer.Typer(cls=lazy_group(OF_THE_PLATFORM), no_args_is_help=True, help="Which records belong to one customer.")

@@ -1,10 +1,11 @@
-"""`cdap identity review|link|unlink|undecide|preview`: what people decide, and what they see before."""
+"""What stewards do with `cdap identity`: look at doubtful pairs, decide on them, preview and release models."""
 
 from __future__ import annotations
 
 import dataclasses
 import getpass
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -69,6 +70,7 @@ def undecide(a: RecordArgument, b: RecordArgument) -> None:
 def preview(
     model: Annotated[Path | None, typer.Option(help="A model; one is trained when not given.", dir_okay=False)] = None,
     config: Annotated[Path | None, typer.Option(help="Instead of config/identity.yaml.", dir_okay=False)] = None,
+    save_model: Annotated[Path | None, typer.Option(help="Where to keep the model, to release it.")] = None,
     examples: Annotated[int, typer.Option(min=0, help="How many merges and splits to show.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,8 +82,10 @@ def preview(
     names = parameters(settings().parameters_prefix)
     with Warehouse.connect(names) as warehouse:
         before = read_members(warehouse)
-        after = ModelMatcher.in_lake(settled, names, f"preview {uuid4()}").propose(warehouse, model)
-    found = compare(before, after)
+        proposal = ModelMatcher.in_lake(settled, names, f"preview {uuid4()}").propose(warehouse, model)
+    if save_model and proposal.model is not None:
+        proposal.model.save(save_model)
+    found = compare(before, proposal.members)
     if as_json:
         shown = dataclasses.replace(found, changes=found.changes[:examples])
         typer.echo(json.dumps({**dataclasses.asdict(shown), "changed": len(found.changes)}))
@@ -95,7 +99,26 @@ def preview(
     for change in found.changes[:examples]:
         console.print(f"  {_told(change)}", soft_wrap=True)
     if found.changes:
-        console.print("Next: release a model with the DAG train_identity, or keep the one that there is.")
+        file = model or save_model
+        how = f"`cdap identity release --model {file}`" if file else "`cdap identity preview --save-model FILE`"
+        console.print(f"Next: {how}, or keep the model that there is.", soft_wrap=True)
+
+
+def release(
+    model: Annotated[Path, typer.Option(help="What `preview` or `resolve` saved.", exists=True, dir_okay=False)],
+) -> None:
+    """Make a model that was previewed the one by which records are compared from now on."""
+    from cdap.identity.matching import ModelMatcher
+    from cdap.identity.resolution import known_at
+
+    config = load_identity_config(settings().config_dir / "identity.yaml")
+    names = parameters(settings().parameters_prefix)
+    run_id = f"release {uuid4()}"
+    with Warehouse.connect(names) as warehouse, warehouse.transaction():
+        made = ModelMatcher.in_lake(config, names, run_id).release(
+            warehouse, model, run_id, known_at(warehouse, datetime.now(UTC))
+        )
+    Console().print(f"Model {made.model} is the current one. {TAKES_EFFECT}", soft_wrap=True)
 
 
 def evidence(

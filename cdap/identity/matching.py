@@ -22,6 +22,8 @@ from cdap.identity.pages import EvidencePages
 from cdap.identity.protocol import SqlSession
 from cdap.linkage.constraints import Decision
 from cdap.linkage.evidence import evidence_page
+from cdap.linkage.model import Model
+from cdap.linkage.normalise import fields_of
 from cdap.linkage.resolve import Resolution, train
 from cdap.linkage.resolve import resolve as resolve_records
 from cdap.parameters import Parameters
@@ -39,6 +41,14 @@ LINKS = pa.schema(
     ]
 )
 LONGEST_RULE = 128
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Which customer each record would be of, under ids of the proposal's own, and by which model."""
+
+    members: dict[str, str]
+    model: Model | None
 
 
 @dataclass(frozen=True)
@@ -99,16 +109,21 @@ class ModelMatcher:
             model = train(folder / "*.parquet", self._config.linkage)
             return self._models.release(warehouse, model, self._config, count, run_id, as_of)
 
-    def propose(self, warehouse: SqlSession, model: Path | None = None) -> dict[str, str]:
-        """Which customer each record would be of by the model of a file, or one trained now; nothing is written.
-
-        The customers' ids are this proposal's own.
-        """
+    def propose(self, warehouse: SqlSession, model: Path | None = None) -> Proposal:
+        """What the model of a file would make of the records, or one trained now; nothing is written."""
         with self._records(warehouse) as (folder, count):
             if not count:
-                return {}
+                return Proposal({}, None)
             found = self._resolve(warehouse, folder, model)
-            return {of.unique_id: of.customer_id for of in found.assignments}
+            return Proposal({of.unique_id: of.customer_id for of in found.assignments}, found.model)
+
+    def release(self, warehouse: SqlSession, model: Path, run_id: str, as_of: str) -> Release:
+        """Makes the model of a file the current one, for as many records as there are, in the transaction that is open.
+
+        Raises ModelError when it is none, or compares what the configuration does not name.
+        """
+        loaded = Model.load(model, fields_of(self._config.linkage))
+        return self._models.release(warehouse, loaded, self._config, self._count(warehouse), run_id, as_of)
 
     def _resolve(
         self, warehouse: SqlSession, folder: Path, model: Path | None, *, tell_links: bool = False
@@ -125,15 +140,18 @@ class ModelMatcher:
         table = exp.to_table(self._config.records)
         columns = dict.fromkeys(self._config.linkage.columns())
         query = render(exp.select(*(exp.column(name) for name in columns)).from_(table))
-        counting = render(exp.select(exp.Count(this=exp.Star())).from_(table))
         with TemporaryDirectory(prefix="cdap-identity-") as name:
             folder = Path(name)
             try:
                 self._exchange.unload(warehouse, query, folder, purpose="Reading the records of persons")
-                (count,) = warehouse.fetch_all(counting, purpose="Counting the records of persons")[0]
-                yield folder, int(count)
+                yield folder, self._count(warehouse)
             finally:
                 self._exchange.clear()
+
+    def _count(self, warehouse: SqlSession) -> int:
+        counting = exp.select(exp.Count(this=exp.Star())).from_(exp.to_table(self._config.records))
+        (count,) = warehouse.fetch_all(render(counting), purpose="Counting the records of persons")[0]
+        return int(count)
 
     def _give_back(self, warehouse: SqlSession, folder: Path, found: Resolution) -> None:
         clusters = ((of.unique_id, of.customer_id, of.household_id) for of in found.assignments)

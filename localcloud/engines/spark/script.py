@@ -33,7 +33,8 @@ class ScriptProcess:
         err: Write,
     ) -> None:
         """Starts it with an interpreter. Raises OSError."""
-        self._reason_file = folder / "reason"
+        self._reason_file = folder / ".reason"
+        self._ended = False
         self._process = subprocess.Popen(
             [str(python), str(LAUNCHER), str(script), str(self._reason_file), *arguments],
             cwd=folder,
@@ -59,10 +60,13 @@ class ScriptProcess:
         self._end_group()
         for reader in self._readers:
             reader.join()
+        self._ended = True
         return code
 
     def end(self) -> None:
         """End it and everything it started: by a request, and by force after a few seconds."""
+        if self._ended:
+            return
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE
         while self._process.poll() is None and time.monotonic() < deadline:

@@ -5,6 +5,7 @@ Source: AWS Glue Developer Guide, "AWS Glue job run statuses on the console".
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import threading
@@ -23,6 +24,8 @@ from localcloud.engines.spark.script import ScriptProcess
 from localcloud.services.glue.crawlers import PRINCIPAL
 from localcloud.services.glue.job_arguments import script_arguments
 from localcloud.services.glue.log_stream import LogStream
+
+log = logging.getLogger("localcloud.glue.jobs")
 
 ACTIVE = ("STARTING", "RUNNING", "STOPPING")
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")
@@ -65,14 +68,15 @@ class JobRunner:
         self._cloud = cloud
         self._report = report
         self._slots = threading.Semaphore(_AT_ONCE)
-        self._threads: dict[str, threading.Thread] = {}
+        self._threads: list[threading.Thread] = []
 
     def start(self, run: RunSettings, stop: threading.Event) -> None:
         """Returns at once; setting `stop` ends the run as STOPPED."""
-        self._threads[run.run_id] = self._cloud.run(lambda: self._run(run, stop), f"glue-job-{run.run_id[:11]}")
+        thread = self._cloud.run(lambda: self._run(run, stop), f"glue-job-{run.run_id[:11]}")
+        self._threads = [*(one for one in self._threads if one.is_alive()), thread]
 
     def join(self) -> None:
-        for thread in list(self._threads.values()):
+        for thread in self._threads:
             thread.join(15)
 
     def _run(self, run: RunSettings, stop: threading.Event) -> None:
@@ -88,7 +92,9 @@ class JobRunner:
             state, message = "FAILED", str(error.message)
         except (_ScriptFailed, ClientError, BotoCoreError, OSError, RuntimeError) as error:
             state, message = "FAILED", str(error)
-        self._threads.pop(run.run_id, None)
+        except Exception as error:
+            log.exception("run %s of job %s", run.run_id, run.job_name)
+            state, message = "FAILED", f"{type(error).__name__} in the runner of jobs: see the log"
         self._report(run.job_name, run.run_id, state, message)
 
     def _execute(self, run: RunSettings, folder: Path, stop: threading.Event) -> None:

@@ -32,6 +32,8 @@ _DEFINITION = frozenset(
      "MaxRetries", "AllocatedCapacity", "Timeout", "MaxCapacity", "GlueVersion", "NumberOfWorkers", "WorkerType",
      "ExecutionClass")
 )  # fmt: skip
+_OF_RUNS = ("Timeout", "AllocatedCapacity", "MaxCapacity", "WorkerType", "NumberOfWorkers", "ExecutionClass")
+"""What a run may have otherwise than its job."""
 _TIMEOUT_MINUTES = 480
 _KEPT_RUNS = 100
 
@@ -254,8 +256,6 @@ class JobOperations(Base):
         base = previous["Id"].partition("_attempt_")[0] if previous else f"jr_{secrets.token_hex(32)}"
         attempt = previous["Attempt"] + 1 if previous else 0
         now = time.time()
-        inherited = ("Timeout", "AllocatedCapacity", "MaxCapacity", "WorkerType", "NumberOfWorkers", "ExecutionClass",
-                     "GlueVersion")  # fmt: skip
         run: Document = {
             "Id": f"{base}_attempt_{attempt}" if attempt else base,
             "Attempt": attempt,
@@ -267,7 +267,7 @@ class JobOperations(Base):
             "PredecessorRuns": [],
             "ExecutionTime": 0,
             "LogGroupName": "/aws-glue/jobs",
-            **{name: job[name] for name in inherited if name in job},
+            **{name: job[name] for name in ("GlueVersion", *_OF_RUNS) if name in job},
             **settings,
         }
         if previous:
@@ -301,7 +301,7 @@ class JobOperations(Base):
             self._end(run, state, message)
             job = self.state["jobs"][job_name]
             if state in ("FAILED", "TIMEOUT") and run["Attempt"] < job["MaxRetries"]:
-                self._new_run(job, run["Arguments"], {}, run)
+                self._new_run(job, run["Arguments"], {name: run[name] for name in _OF_RUNS if name in run}, run)
 
     def _end(self, run: Document, state: str, message: str) -> None:
         now = time.time()

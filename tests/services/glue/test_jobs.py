@@ -142,10 +142,11 @@ def test_a_failed_run_is_tried_again_as_often_as_its_job_says(jobs: Jobs) -> Non
         "assert tries == 1\n",
         MaxRetries=2,
     )
-    first = jobs.run(name)
+    first = jobs.run(name, Timeout=7)
     assert first["JobRunState"] == "FAILED"
     second = jobs.run_of(name, f"{first['Id']}_attempt_1")
     assert (second["JobRunState"], second["Attempt"], second["PreviousRunId"]) == ("SUCCEEDED", 1, first["Id"])
+    assert second["Timeout"] == 7
     assert [run["Id"] for run in jobs.glue.get_job_runs(JobName=name)["JobRuns"]] == [second["Id"], first["Id"]]
 
 

@@ -21,11 +21,13 @@ from cdap.linkage import strangers
 from cdap.linkage.config import Roles
 from cdap.linkage.evaluation import evaluate
 from cdap.linkage.files import read_truth
+from cdap.linkage.model import ModelError
 from tests.unit.identity.conftest import DuckDbSession, LocalExchange, Objects, resolved
 
 CONFIG = load_identity_config(Path(__file__).parents[3] / "config" / "identity.yaml")
 RECORDS = 600
 START = datetime(2026, 1, 1)  # noqa: DTZ001 - the log's times are UTC without zone
+AFTER = str(START + timedelta(days=9))
 
 Records = dict[str, dict[str, Any]]
 
@@ -146,7 +148,7 @@ def test_customers_whose_records_stay_together_keep_their_ids_under_a_new_model(
     platform.day(records)
     before = platform.session.members()
     with platform.session.transaction():
-        release = platform.matcher().train(platform.session, "train", str(START + timedelta(days=9)))
+        release = platform.matcher().train(platform.session, "train", AFTER)
     assert release is not None
     summary = platform.day(records)
     assert summary.model == release.model
@@ -172,11 +174,39 @@ def test_a_proposal_changes_nothing_and_is_what_a_run_would_make(platform: Platf
     platform.day(half)
     log = platform.session.log()
     platform.session.replace_records(records)
-    proposed = platform.matcher().propose(platform.session)
+    proposed = platform.matcher().propose(platform.session).members
     assert platform.session.log() == log
     fresh = Platform()
     fresh.day(records)
     assert compare(fresh.session.members(), proposed).changes == ()
+
+
+def test_what_was_previewed_is_released_and_no_model_of_something_else(
+    platform: Platform, records: Records, tmp_path: Path
+) -> None:
+    half = dict(list(records.items())[: RECORDS // 2])
+    first = platform.day(half)
+    platform.session.replace_records(records)
+    proposal = platform.matcher().propose(platform.session)
+    assert proposal.model is not None
+    proposal.model.save(tmp_path / "model.json")
+    with platform.session.transaction():
+        release = platform.matcher().release(platform.session, tmp_path / "model.json", "release", AFTER)
+    assert release.model != first.model and release.records == RECORDS
+    summary = platform.day(records)
+    assert (summary.model, summary.trained) == (release.model, False)
+    assert compare(platform.session.members(), proposal.members).changes == ()
+    # Once more it is the same release, and nothing is written.
+    log = platform.session.log()
+    with platform.session.transaction():
+        assert platform.matcher().release(platform.session, tmp_path / "model.json", "again", AFTER) == release
+    assert platform.session.log() == log
+    other = json.loads((tmp_path / "model.json").read_text())
+    other["fields"].append("id_passport")
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    with pytest.raises(ModelError, match="id_passport"), platform.session.transaction():
+        platform.matcher().release(platform.session, tmp_path / "other.json", "wrong", AFTER)
+    assert platform.session.log() == log
 
 
 def test_no_record_is_no_customer_and_no_model(platform: Platform) -> None:

@@ -147,28 +147,37 @@ def test_many_attackers_do_not_join_two_strangers(ordinary: pa.Table, model: Pat
     assert not any({"p", "q"} <= records for records in found)
 
 
-def test_a_junk_value_that_thousands_share_joins_nobody_and_costs_its_budget(
-    ordinary: pa.Table, tmp_path: Path
-) -> None:
-    """In the fields that keys are made of, of persons who share nothing else."""
+def who_share_junk(number: int) -> dict[str, Record]:
+    """So many persons with the same junk in the fields that keys are made of, who share nothing else."""
     chance = random.Random(4)
 
     def word(length: int) -> str:
         return "".join(chance.choice("abcdefghijklmnoprstuvwz") for _ in range(length))
 
-    planted: dict[str, Record] = {
-        f"p{number}": {
+    return {
+        f"p{place}": {
             "source": "shop", "first_name": word(6), "last_name": word(8), "phone": "0000000000",
             "email": "none@none.com", "street": "unknown", "city": word(7), "postcode": f"{chance.randrange(10**5):05}",
-            "birth_date": f"{1930 + number % 75}-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}",
+            "birth_date": f"{1930 + place % 75}-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}",
         }
-        for number in range(8000)
+        for place in range(number)
     }  # fmt: skip
-    before = resolved(ordinary, {}, tmp_path, None).report["pairs"]
-    result = resolved(ordinary, planted, tmp_path, None)
+
+
+def check_that_junk_joins_nobody(ordinary: pa.Table, number: int, folder: Path) -> None:
+    planted = who_share_junk(number)
+    before = resolved(ordinary, {}, folder, None).report["pairs"]
+    result = resolved(ordinary, planted, folder, None)
     assert all(len(records) == 1 for records in customers(result, planted))
     assert result.report["pairs"] < before + 10 * len(planted)
     assert {"none@none.com", "00000000"} <= {junk["value"] for junk in result.report["junk"]}
+
+
+def test_a_junk_value_that_thousands_share_joins_nobody_and_costs_its_budget(
+    ordinary: pa.Table, tmp_path: Path
+) -> None:
+    """100,000 of them: tests/acceptance."""
+    check_that_junk_joins_nobody(ordinary, 8000, tmp_path)
 
 
 def test_a_chain_of_weak_links_does_not_become_one_customer(ordinary: pa.Table, model: Path, tmp_path: Path) -> None:
