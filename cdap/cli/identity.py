@@ -24,7 +24,7 @@ OF_THE_PLATFORM = {
     "lookup": "cdap.cli.graph:lookup",
     **{
         name: f"cdap.cli.stewardship:{name}"
-        for name in ("review", "link", "unlink", "undecide", "preview", "release", "evidence")
+        for name in ("history", "review", "link", "unlink", "undecide", "preview", "release", "evidence")
     },
 }
 app = typer.Typer(cls=lazy_group(OF_THE_PLATFORM), no_args_is_help=True, help="Which records belong to one customer.")

@@ -15,6 +15,8 @@ import typer
 from rich.console import Console
 
 from cdap.identity import decisions, load_identity_config
+from cdap.identity import history as histories
+from cdap.identity.history import Happening
 from cdap.identity.members import read_members
 from cdap.identity.pages import EvidencePages
 from cdap.identity.preview import Change, compare
@@ -48,6 +50,42 @@ def review(
         fields = ", ".join(f"{name} {bits:+.1f}" for name, bits in said)
         console.print(f"{of.record_a} {of.record_b}  {is_now}, {of.bits:+.1f} bits ({fields})", soft_wrap=True)
     console.print("Next: `cdap profile show --id RECORD` for each, then `cdap identity link` or `unlink`.")
+
+
+def history(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A customer id, also of before, or source.table:id.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what became of a customer or a record: whose it was and when, what happened and why."""
+    with Warehouse.connect(parameters(settings().parameters_prefix)) as warehouse:
+        found = histories.history(warehouse, id_)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(found), default=str))
+        return
+    console = Console(highlight=False)
+    state = "is a customer" if found.now == id_ else f"is now {found.now}" if found.now else "is no more"
+    console.print(f"{id_} {state}.", soft_wrap=True)
+    for happening in found.happenings:
+        console.print(f"  {happening.at:%Y-%m-%d %H:%M}  {_happened(happening)}", soft_wrap=True)
+    console.print("Records:" if found.stays[0].record_key != id_ else "Of:")
+    for stay in found.stays:
+        what = stay.record_key if stay.record_key != id_ else stay.customer_id
+        until = f"{stay.until:%Y-%m-%d %H:%M}" if stay.until else "now"
+        console.print(f"  {stay.since:%Y-%m-%d %H:%M} to {until:<16}  {what}", soft_wrap=True)
+
+
+def _happened(of: Happening) -> str:
+    """An event in words."""
+    told = {
+        "mint": f"{of.customer_id} began with {of.record_key}",
+        "merge": f"{of.customer_id} took in {of.other_customer_id}",
+        "split": f"{of.other_customer_id} was parted from {of.customer_id}",
+        "move": f"{of.record_key} moved from {of.other_customer_id} to {of.customer_id}",
+        "delete": f"{of.record_key} of {of.customer_id} is gone" if of.record_key else f"{of.customer_id} ended",
+        "restore": f"{of.customer_id} came back with its records",
+    }[of.kind]
+    link = f": {of.because[0]} - {of.because[1]} ({of.agreement})" if of.because else ""
+    return f"{told}, {of.cause.replace('_', ' ')}{link}"
 
 
 def link(a: RecordArgument, b: RecordArgument, by: ByOption = None, reason: ReasonOption = None) -> None:
