@@ -63,13 +63,16 @@ def history(
         typer.echo(json.dumps(dataclasses.asdict(found), default=str))
         return
     console = Console(highlight=False)
+    is_record = found.stays[0].record_key == id_
     state = "is a customer" if found.now == id_ else f"is now {found.now}" if found.now else "is no more"
+    if is_record and found.now:
+        state = f"is of {found.now}"
     console.print(f"{id_} {state}.", soft_wrap=True)
     for happening in found.happenings:
         console.print(f"  {happening.at:%Y-%m-%d %H:%M}  {_happened(happening)}", soft_wrap=True)
-    console.print("Records:" if found.stays[0].record_key != id_ else "Of:")
+    console.print("Of:" if is_record else "Records:")
     for stay in found.stays:
-        what = stay.record_key if stay.record_key != id_ else stay.customer_id
+        what = stay.customer_id if is_record else stay.record_key
         until = f"{stay.until:%Y-%m-%d %H:%M}" if stay.until else "now"
         console.print(f"  {stay.since:%Y-%m-%d %H:%M} to {until:<16}  {what}", soft_wrap=True)
 
