@@ -186,7 +186,7 @@ def recall_of_keys(
     by_who, by_where, by_both = one(
         db,
         "select count(*) filter (by_who), count(*) filter (by_where), count(*) filter (by_who and by_where) from ("  # noqa: S608
-        f"select bool_or(key in ({_listed(who)})) as by_who, bool_or(key in ({_listed(where)})) as by_where from "
+        f"select bool_or(key in ({listed(who)})) as by_who, bool_or(key in ({listed(where)})) as by_where from "
         "(select p, proposed & 65535 as key from candidates semi join "
         "(select (a::ubigint << 32) | b::ubigint as p from found) using (p)) group by p)",
     )
@@ -195,7 +195,8 @@ def recall_of_keys(
     return round(min(len(a) / pairs, 1.0), 4) if pairs else None
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def listed(numbers: Sequence[int]) -> str:
+    """Numbers of keys as SQL lists them."""
     return ", ".join(map(str, numbers))
 
 

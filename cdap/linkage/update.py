@@ -26,7 +26,7 @@ from cdap.linkage.constraints import Decision, Indices
 from cdap.linkage.customers import chances_of, customers_of, households_of
 from cdap.linkage.database import one
 from cdap.linkage.kept import assigned_table, codes_table
-from cdap.linkage.keys import PACKED, UNPACKED, at_once, keyed, limited, proposed_by
+from cdap.linkage.keys import PACKED, UNPACKED, at_once, keyed, limited, listed, proposed_by
 from cdap.linkage.model import Model
 from cdap.linkage.scores import scored_pairs
 from cdap.linkage.statistics import find_junk
@@ -155,7 +155,7 @@ def _find_blocks(db: duckdb.DuckDBPyConnection, model: Model) -> None:
         db.execute(
             f"insert into before select key, h, i from ({keyed(model.fields, numbers, 'kept.pieces')}) "  # noqa: S608
             "semi join (select key, h from weighed "
-            f"where key in {_listed(numbers)} and (c is null or c + came - went <= most)) using (key, h)"
+            f"where key in ({listed(numbers)}) and (c is null or c + came - went <= most)) using (key, h)"
         )
     db.execute(
         "create or replace table blocks as select key, h, most, coalesce(c, seen.n, 0)::int as was, "
@@ -374,10 +374,6 @@ def _keep(db: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
         db.execute("rollback")
         raise
     db.execute("commit")
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return f"({', '.join(map(str, numbers))})"
 
 
 def _numbers(db: duckdb.DuckDBPyConnection, table: str) -> Indices:

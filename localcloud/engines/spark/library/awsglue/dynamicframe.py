@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from .sources import Options, write_catalog, write_options
-
-if TYPE_CHECKING:
-    from .context import GlueContext
 
 Mapping = tuple[str, str, str, str] | tuple[str, str]
 
@@ -19,13 +16,13 @@ Mapping = tuple[str, str, str, str] | tuple[str, str]
 class DynamicFrame:
     """Rows of a DataFrame, under a name."""
 
-    def __init__(self, frame: Any, glue_ctx: GlueContext, name: str = "") -> None:
+    def __init__(self, frame: Any, glue_ctx: Any, name: str = "") -> None:
         self._frame = frame
         self.glue_ctx = glue_ctx
         self.name = name
 
     @classmethod
-    def fromDF(cls, dataframe: Any, glue_ctx: GlueContext, name: str) -> DynamicFrame:
+    def fromDF(cls, dataframe: Any, glue_ctx: Any, name: str) -> DynamicFrame:
         return cls(dataframe, glue_ctx, name)
 
     def toDF(self, options: Any = None) -> Any:
@@ -109,7 +106,7 @@ class DynamicFrame:
 class DynamicFrameReader:
     """`GlueContext.create_dynamic_frame`."""
 
-    def __init__(self, context: GlueContext) -> None:
+    def __init__(self, context: Any) -> None:
         self._context = context
 
     def from_catalog(self, database: str, table_name: str, **options: Any) -> DynamicFrame:
@@ -127,7 +124,7 @@ class DynamicFrameReader:
 class DynamicFrameWriter:
     """`GlueContext.write_dynamic_frame`."""
 
-    def __init__(self, context: GlueContext) -> None:
+    def __init__(self, context: Any) -> None:
         self._context = context
 
     def from_options(
