@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -68,9 +67,8 @@ class ScriptProcess:
         if self._ended:
             return
         self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE
-        while self._process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)
         self._end_group()
         self.wait(_GRACE)
 

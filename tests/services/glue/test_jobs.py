@@ -204,7 +204,7 @@ def test_a_job_is_read_listed_updated_and_deleted(jobs: Jobs) -> None:
         ({"DefaultArguments": {"--additional-python-modules": "polars"}}, "additional-python-modules"),
         ({"DefaultArguments": {"--job-bookmark-option": "job-bookmark-enable"}}, "bookmarks"),
         ({"Command": {"Name": "gluestreaming", "ScriptLocation": "s3://b/s.py"}}, "gluestreaming"),
-        ({"Command": {"Name": "glueetl", "ScriptLocation": "/tmp/s.py"}}, "s3://bucket/key"),
+        ({"Command": {"Name": "glueetl", "ScriptLocation": "scripts/s.py"}}, "s3://bucket/key"),
         ({"GlueVersion": "2.0"}, "GlueVersion 2.0"),
         ({"WorkerType": "G.1X"}, "Number of Workers"),
         ({"SecurityConfiguration": "strict"}, "SecurityConfiguration"),

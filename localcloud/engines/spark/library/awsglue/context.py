@@ -26,7 +26,7 @@ class DataFrameReader:
         additional_options: Options = None,
         catalog_id: str | None = None,
     ) -> Any:
-        return read_catalog(self._context.spark_session, database, table_name, push_down_predicate)
+        return read_catalog(self._context.spark_session, database, table_name, push_down_predicate, additional_options)
 
     def from_options(
         self,

@@ -14,11 +14,17 @@ _FORMATS = ("parquet", "json", "csv", "orc")
 _SERDES = {"parquet": "parquet", "json": "json", "lazysimple": "csv", "opencsv": "csv", "orc": "orc"}
 # Source: "CSV format options", "JSON format options" of the AWS Glue Developer Guide.
 _CSV_OPTIONS = {"separator": "sep", "quoteChar": "quote", "escaper": "escape", "multiLine": "multiLine"}
+_FOR_SPEED = {"groupFiles", "groupSize", "useS3ListImplementation"}
+"""Options of reading that change no result."""
 _JSON_OPTIONS = {"multiLine": "multiLine"}
 
 
-def read_catalog(spark: Any, database: str, table_name: str, predicate: str = "") -> Any:
-    """A DataFrame of a table of the Data Catalog: its columns with its types, partition keys last."""
+def read_catalog(spark: Any, database: str, table_name: str, predicate: str = "", options: Options = None) -> Any:
+    """A DataFrame of a table of the Data Catalog: its columns with its types, partition keys last.
+
+    Raises ValueError for a table of another format, and for options that change what is read.
+    """
+    _refuse_others(options or {}, _FOR_SPEED, "additional_options")
     glue = boto3.client("glue")
     table = glue.get_table(DatabaseName=database, Name=table_name)["Table"]
     storage = table["StorageDescriptor"]
@@ -46,8 +52,7 @@ def write_catalog(frame: Any, database: str, table_name: str, options: Options =
 
     Raises ValueError for options: with them AWS changes the catalog itself.
     """
-    if options:
-        raise ValueError(f"additional_options {sorted(options)} are not supported by the local cloud's Glue")
+    _refuse_others(options or {}, set(), "additional_options")
     table = boto3.client("glue").get_table(DatabaseName=database, Name=table_name)["Table"]
     keys = [key["Name"] for key in table.get("PartitionKeys", [])]
     writer = frame.write.mode("append").format(_format_of(table)).options(**_reading_options(table))
@@ -65,6 +70,7 @@ def read_options(
     reader = spark.read.format(_known(format)).options(**_format_options(format, format_options, reading=True))
     if given.get("recurse"):
         reader = reader.option("recursiveFileLookup", "true")
+    _refuse_others(given, {"paths", "recurse", *_FOR_SPEED}, "connection_options")
     frame = reader.load([_s3(path) for path in paths])
     return frame.where(predicate) if predicate else frame
 
@@ -76,11 +82,18 @@ def write_options(
     given = dict(options or {})
     if connection_type != "s3" or not given.get("path"):
         raise ValueError(f"the local cloud's Glue writes s3 with `path`, got {connection_type!r} with {sorted(given)}")
+    _refuse_others(given, {"path", "partitionKeys", "compression"}, "connection_options")
     writer = frame.write.mode("append").format(_known("parquet" if format == "glueparquet" else format))
     writer = writer.options(**_format_options(format, format_options, reading=False))
     if given.get("compression"):
         writer = writer.option("compression", given["compression"])
     writer.partitionBy(*given.get("partitionKeys", [])).save(_s3(given["path"]))
+
+
+def _refuse_others(given: Mapping[str, Any], known: set[str], what: str) -> None:
+    """What is not known here would change what is read or written; raises ValueError naming it."""
+    if unknown := sorted(set(given) - known):
+        raise ValueError(f"{what} {unknown} are not supported by the local cloud's Glue")
 
 
 def _known(format: str | None) -> str:
@@ -96,8 +109,7 @@ def _format_options(format: str | None, options: Options, *, reading: bool) -> d
     if format == "csv":
         header = given.pop("withHeader", False) if reading else given.pop("writeHeader", True)
         found["header"] = str(bool(header)).lower()
-    if given:
-        raise ValueError(f"format_options {sorted(given)} of {format} are not supported by the local cloud's Glue")
+    _refuse_others(given, set(), f"format_options of {format}:")
     return found
 
 
