@@ -11,7 +11,7 @@ from cdap.linkage.config import LinkageConfig
 from cdap.linkage.database import one, quoted
 from cdap.linkage.keys import find_pieces
 from cdap.linkage.model import Model
-from cdap.linkage.names import find_nicknames
+from cdap.linkage.names import register_nicknames
 from cdap.linkage.prepare import MOST_ALIKE, complete, normalise, raw, read, refuse_ids
 from cdap.linkage.statistics import take_out
 
@@ -24,7 +24,7 @@ def find_changes(db: duckdb.DuckDBPyConnection, config: LinkageConfig, model: Mo
     and `regrouped`, numbers of records that have or had copies among the changed ones. A record that changed goes and
     comes under another number.
     """
-    find_nicknames(db)
+    register_nicknames(db, model.statistics.nicknames if model.statistics else ())
     read(db, config, records)
     uid = f"cast({quoted(config.unique_id)} as varchar)"
     db.execute(f"create or replace table now as select {uid} as uid, {raw(config)} as raw from read")  # noqa: S608

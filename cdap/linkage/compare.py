@@ -51,11 +51,11 @@ def _alike(of_x: str, of_y: str) -> str:
     return f"{LIKENESS.format(**sides, **traits)} >= 0.92"
 
 
-def compare(db: duckdb.DuckDBPyConnection, fields: Sequence[str], pairs: str, into: str) -> None:
-    """Makes the table `into` (a, b, a code each field) of the pairs."""
+def compare(db: duckdb.DuckDBPyConnection, fields: Sequence[str], pairs: str, into: str, of: str = "r") -> None:
+    """Makes the table `into` (a, b, a code each field) of the pairs of records, which are those of a table like `r`."""
     db.execute(
         f"create or replace table {into} as select p.a, p.b{level_codes(fields)} "  # noqa: S608
-        f"from {pairs} as p join r as x on x.i = p.a join r as y on y.i = p.b"
+        f"from {pairs} as p join {of} as x on x.i = p.a join {of} as y on y.i = p.b"
     )
 
 

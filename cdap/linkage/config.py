@@ -15,7 +15,7 @@ def _listed(value: Any) -> Any:
 
 
 # Of a model's file; another one is not read, and a new model is trained in its place.
-MODEL_VERSION = 4
+MODEL_VERSION = 5
 
 # One column, or several that are joined by a blank.
 Columns = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]

@@ -21,11 +21,11 @@ from cdap.linkage.resolve import Resolution
 
 # Of a kind's levels, strongest first, in words.
 LEVELS = {
-    "first": ("nearly equal", "alike, a short form or a nickname", "same initial"),
-    "last": ("nearly equal", "alike or one within the other"),
+    "first": ("nearly equal, one of them rare", "a short form or a nickname", "alike", "same initial"),
+    "last": ("nearly equal, one of them rare", "alike or one within the other"),
     "middle": ("same initial", "alike"),
-    "dob": ("one digit off, or day and month changed round", "two of three parts"),
-    "year": ("one year off",),
+    "dob": ("one digit off, or day and month changed round", "two of three parts", "two digits off"),
+    "year": ("one year off", "two years or one digit off"),
     "email": ("at most two characters off", "same mailbox elsewhere"),
     "phone": ("one digit off", "two digits off"),
     "street": ("same number, alike", "alike"),
@@ -62,6 +62,7 @@ def evidence_page(found: Resolution, config: LinkageConfig, title: str) -> str:
         _sizes(Counter(of.customer_id for of in found.assignments)),
         _doubtful(found),
         _junk(report["junk"]),
+        _nicknames(report["nicknames"]),
     ]
     body = "\n".join(parts)
     return (
@@ -188,8 +189,14 @@ def _junk(junk: Sequence[dict[str, object]]) -> str:
         f"<td>{escape(str(of['value']))}</td></tr>"
         for of in junk
     ]
-    about = "They go with too many surnames, or are far too frequent."
+    about = "They go with too many surnames, are far too frequent, or stand where a name should."
     return _section("Values that say nothing", about, ("field", "#records", "value"), rows) if rows else ""
+
+
+def _nicknames(found: Sequence[Sequence[str]]) -> str:
+    rows = [f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in found]
+    about = "They stand for one another in records that everything else says are of one person."
+    return _section("First names that are one", about, ("", ""), rows) if rows else ""
 
 
 def _section(title: str, about: str, heads: Sequence[str], rows: Iterable[str]) -> str:

@@ -31,6 +31,9 @@ def _edits(most: int) -> str:
 
 
 ONE_EDIT, TWO_EDITS = _edits(1), _edits(2)
+ALIKE = f"({LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {ONE_EDIT}))"
+# A slip makes a rare value; two that are alike and both frequent are rather two names, Marie and Mario.
+TWO_NAMES = "({frequent_a} and {frequent_b})"
 SHORTER = "(least(length({a}), length({b})) >= 3 and (starts_with({a}, {b}) or starts_with({b}, {a})))"
 NICKNAMES = "exists (select 1 from same_names as n where n.a = {a} and n.b = {b})"
 
@@ -41,7 +44,8 @@ class Kind:
 
     `person`: of two records of one person that both have the field, the share that meets each level, then that
     differs; the rest is equal. `shared`: the share of two members of a household that have the value from each other;
-    `learned` says whether that is learned. `parts` are pieces of a value from which keys of candidate pairs are made.
+    `learned` says whether that is learned. `parts` are pieces of a value from which keys of candidate pairs are made,
+    `more_parts` those that are added where there are few.
     """
 
     levels: tuple[str, ...]
@@ -49,46 +53,60 @@ class Kind:
     shared: float
     learned: bool = False
     parts: tuple[str, ...] = ()
+    more_parts: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {
     "first": Kind(
         (
-            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {ONE_EDIT})",
-            f"{LIKENESS} >= 0.80 or {SHORTER} or {NICKNAMES}",
+            f"{ALIKE} and not {TWO_NAMES}",
+            f"{SHORTER} or {NICKNAMES}",
+            f"{LIKENESS} >= 0.80 or {ALIKE}",
             "least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]",
         ),
-        (0.08, 0.05, 0.02, 0.03),
+        (0.075, 0.03, 0.025, 0.02, 0.03),
         0.02,
         parts=("{f}", "{f}[1:3]"),
+        more_parts=("right({f}, 3)",),
     ),
     "last": Kind(
         (
-            f"{LIKENESS} >= 0.92 or (length({{a}}) > 3 and length({{b}}) > 3 and {ONE_EDIT})",
-            f"{LIKENESS} >= 0.80 or contains(' ' || {{a}} || ' ', ' ' || {{b}} || ' ') "
+            f"{ALIKE} and not {TWO_NAMES}",
+            f"{LIKENESS} >= 0.80 or {ALIKE} or contains(' ' || {{a}} || ' ', ' ' || {{b}} || ' ') "
             "or contains(' ' || {b} || ' ', ' ' || {a} || ' ')",
         ),
         (0.07, 0.03, 0.05),
         0.88,
         learned=True,
         parts=("{f}", "{f}[1:3]"),
+        more_parts=("right({f}, 3)",),
     ),
     "middle": Kind(
         ("least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]", f"{LIKENESS} >= 0.88"), (0.25, 0.02, 0.10), 0.05
     ),
     # Eight digits, year first. One edit, or day and month changed round; then two of the three parts, or the year where
-    # no more is known of one of them.
+    # no more is known of one of them; then two edits.
     "dob": Kind(
         (
             f"{ONE_EDIT} or ({{a}}[1:4] = {{b}}[1:4] and {{a}}[5:6] = {{b}}[7:8] and {{a}}[7:8] = {{b}}[5:6])",
-            f"{TWO_EDITS} or (({{a}}[1:4] = {{b}}[1:4])::int + ({{a}}[5:6] = {{b}}[5:6])::int "
-            "+ ({a}[7:8] = {b}[7:8])::int) = 2 or (least(length({a}), length({b})) < 8 and {a}[1:4] = {b}[1:4])",
+            "({a}[1:4] = {b}[1:4])::int + ({a}[5:6] = {b}[5:6])::int + ({a}[7:8] = {b}[7:8])::int = 2 "
+            "or (least(length({a}), length({b})) < 8 and {a}[1:4] = {b}[1:4])",
+            TWO_EDITS,
         ),
-        (0.05, 0.02, 0.01),
+        (0.05, 0.015, 0.01, 0.01),
         0.03,
         parts=("{f}", "{f}[1:4]", "{f}[5:8]", "{f}[1:6]"),
     ),
-    "year": Kind(("abs(try_cast({a} as int) - try_cast({b} as int)) <= 1",), (0.08, 0.05), 0.05, parts=("{f}",)),
+    # Of four digits. A year more or less, as an age says it; then two, or another digit.
+    "year": Kind(
+        (
+            "abs(try_cast({a} as int) - try_cast({b} as int)) <= 1",
+            "abs(try_cast({a} as int) - try_cast({b} as int)) = 2 or hamming({a}, {b}) = 1",
+        ),
+        (0.08, 0.03, 0.03),
+        0.05,
+        parts=("{f}",),
+    ),
     "email": Kind(
         (f"{TWO_EDITS}", "split_part({a}, '@', 1) = split_part({b}, '@', 1)"),
         (0.05, 0.05, 0.20),
@@ -131,7 +149,7 @@ KINDS: dict[str, Kind] = {
 ONLY_EQUAL = ("account",)
 
 # What levels may ask of a value besides itself, made once a value: which characters it has and which words, a bit each
-# of 64 (two may share one), and the first number in it.
+# of 64 (two may share one), the first number in it, and whether some ten records have it, by its bucket and the rarest.
 TRAITS = {
     # With how often: its second `a` is another than the first.
     "characters": (
@@ -140,6 +158,7 @@ TRAITS = {
     ),
     "words": "list_bit_or(list_transform(string_split({v}, ' '), lambda w: 1::ubigint << (hash(w) & 63)::int))",
     "number": "regexp_extract({v}, '[0-9]+')",
+    "frequent": "{bucket} <= {rarest} - 2",
 }
 
 # Names of two persons written in each other's place: a level of the first name.

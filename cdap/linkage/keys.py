@@ -31,6 +31,10 @@ WHERE = {"email", "phone", "street", "city", "postcode", "id", "account"}
 FEWEST_PAIRS = 50
 
 PLAIN = ("email", "phone", "id", "account", "street", "dob")
+# Of these only the rarest values are worth the pairs.
+RARE = ("first", "last", "postcode", "cat")
+# Where records say so little, finer pieces find what a slip hides, and cost few keys.
+FEW_PIECES = 12
 # `{kind}` stands for the field of that kind, of several for the first.
 TOGETHER = (
     ("{first}", "{last}"), ("{last}", "{dob}"), ("{first}", "{dob}"), ("{last}", "{postcode}"),
@@ -75,7 +79,11 @@ def keys(fields: Sequence[str]) -> list[Key]:
         needed = {kind for part in parts for _, kind, _, _ in Formatter().parse(part) if kind}
         if needed <= first_of.keys():
             found.append(Key(tuple(part.format_map(first_of) for part in parts), PLAIN_BUDGET))
-    pieces = [(field, part.format(f=f'"{field}"')) for field in fields for part in KINDS[kind_of(field)].parts]
+    found += [Key((f'"{field}"',), PART_BUDGET) for field in fields if kind_of(field) in RARE]
+    kinds = {field: KINDS[kind_of(field)] for field in fields}
+    pieces = [(field, part.format(f=f'"{field}"')) for field, kind in kinds.items() for part in kind.parts]
+    if len(pieces) <= FEW_PIECES:
+        pieces += [(field, part.format(f=f'"{field}"')) for field, kind in kinds.items() for part in kind.more_parts]
     for place, (field, part) in enumerate(pieces):
         found += [Key((part, other), PART_BUDGET) for of, other in pieces[place + 1 :] if of != field]
     return found

@@ -6,6 +6,7 @@ Writing systems by anyascii's tables, nicknames by the list of the package `nick
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import permutations
 
 import anyascii
@@ -48,14 +49,16 @@ def generation(expression: str) -> str:
     return f"case {word} {cases} end"
 
 
-def find_nicknames(db: duckdb.DuckDBPyConnection) -> None:
-    """Makes the table `same_names` (a, b, both ways): first names that are short for one name."""
+def register_nicknames(db: duckdb.DuckDBPyConnection, learned: Iterable[tuple[str, str]] = ()) -> None:
+    """Makes the table `same_names` (a, b, both ways): first names that are short for one name, by the list and by what
+    was learned of the records."""
     namer = nicknames.NickNamer()
     groups: dict[str, list[str]] = defaultdict(list)
     for name in sorted(namer.nickname_lookup.keys() | namer.canonical_lookup.keys()):
         for group in namer.canonicals_of(name) | ({name} if namer.nicknames_of(name) else set()):
             groups[group].append(name)
-    pairs = sorted({pair for members in groups.values() for pair in permutations(members, 2)})
+    listed = {pair for members in groups.values() for pair in permutations(members, 2)}
+    pairs = sorted(listed | {pair for a, b in learned for pair in ((a, b), (b, a))})
     a, b = (pa.array([pair[side] for pair in pairs], pa.string()) for side in (0, 1))
     db.register("found_names", pa.table({"a": a, "b": b}))
     db.execute("create or replace table same_names as select a, b from found_names")

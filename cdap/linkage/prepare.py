@@ -11,8 +11,9 @@ import duckdb
 from cdap.errors import CdapError
 from cdap.linkage.config import LinkageConfig
 from cdap.linkage.database import one, quoted
-from cdap.linkage.fields import TRAITS, kind_of, traits_of
-from cdap.linkage.names import find_nicknames
+from cdap.linkage.fields import kind_of, traits_of
+from cdap.linkage.learned_names import find_nicknames, find_placeholders
+from cdap.linkage.names import register_nicknames
 from cdap.linkage.normalise import expressions
 from cdap.linkage.statistics import Junk, Statistics, count_values, find_junk, take_out
 
@@ -33,14 +34,15 @@ class Prepared:
 
     Table `copies`: the same of a record that is not in `r`, since enough are that are the same, and `i` of the first.
 
-    `records` are those in `r`, `given` all of them; `known` are the statistics that were used, None when they were
-    counted on these records.
+    `records` are those in `r`, `given` all of them; `nicknames` were learned of them; `known` are the statistics that
+    were used, None when they were counted on these records.
     """
 
     records: int
     given: int
     fields: tuple[str, ...]
     junk: tuple[Junk, ...]
+    nicknames: tuple[tuple[str, str], ...]
     known: Statistics | None
 
 
@@ -72,14 +74,21 @@ def prepare(
     if found := find_junk(db, fields):
         known, junk = None, (*junk, *found)
         take_out(db, found)
-    kept = [field for field in fields if _tells_apart(db, field)] if kept is None else list(kept)
-    find_nicknames(db)
-    complete(db, kept, known)
-    if known and not known.serve_values(db, "r"):
-        known = None
+    if known and kept is not None:
+        register_nicknames(db, known.nicknames)
         complete(db, kept, known)
+        if known.serve_values(db, "r"):
+            db.execute("drop table r0")
+            return Prepared(int(count), int(given), tuple(kept), junk, known.nicknames, known)
+    register_nicknames(db)
+    found = find_placeholders(db, fields)
+    take_out(db, found)
+    nicknames = find_nicknames(db, fields)
+    register_nicknames(db, nicknames)
+    kept = [field for field in fields if _tells_apart(db, field)] if kept is None else list(kept)
+    complete(db, kept, None)
     db.execute("drop table r0")
-    return Prepared(int(count), int(given), tuple(kept), junk, known)
+    return Prepared(int(count), int(given), tuple(kept), (*junk, *found), tuple(nicknames), None)
 
 
 def read(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path) -> None:
@@ -135,8 +144,7 @@ def refuse_ids(db: duckdb.DuckDBPyConnection, config: LinkageConfig, path: Path,
 def complete(db: duckdb.DuckDBPyConnection, fields: Sequence[str], known: Statistics | None) -> None:
     """Makes `r` of `r0`: the fields that are compared, with their values' buckets and traits."""
     for field in fields:
-        traits = "".join(f', {TRAITS[trait].format(v="v")} as "{trait}"' for trait in traits_of(field))
-        count_values(db, field, traits, known)
+        count_values(db, field, traits_of(field), known)
     joined = " ".join(f'left join "tf_{f}" as "t_{f}" on "t_{f}".v = r0."{f}"' for f in fields)
     columns = "".join(f', r0."{f}"' for f in fields)
     of_values = "".join(

@@ -83,6 +83,7 @@ def reported(model: Model, compared: stages.Compared, found: stages.Clustered, r
         "largest_component": found.clusters.largest_component,
         "cut_at": found.clusters.cut_at,
         "junk": [asdict(of) for of in compared.prepared.junk],
+        "nicknames": compared.prepared.nicknames,
         "model": model.report,
     }
 

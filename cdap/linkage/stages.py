@@ -15,6 +15,7 @@ from cdap.errors import CdapError
 from cdap.linkage.clusters import Clusters, link
 from cdap.linkage.compare import codes_of, compare
 from cdap.linkage.config import LinkageConfig
+from cdap.linkage.consensus import join_agreeing
 from cdap.linkage.constraints import Decision, Indices, constraints_of, places_of
 from cdap.linkage.keys import candidate_pairs
 from cdap.linkage.links import COPY, DECISION, Link, Near, links_of, links_without_evidence
@@ -70,7 +71,7 @@ def compare_all(
         pairs, found = candidate_pairs(db, prepared.fields, prepared.records, largest)
     with timed("compare"):
         compare(db, prepared.fields, "pairs", "codes")
-    statistics = known or Statistics.of(db, prepared.given, prepared.fields, prepared.junk, found)
+    statistics = known or Statistics.of(db, prepared.given, prepared.fields, prepared.junk, prepared.nicknames, found)
     return Compared(prepared, pairs, statistics)
 
 
@@ -138,7 +139,8 @@ def cluster(
     with timed("link"):
         places = {uid: place for place, uid in enumerate(uids)} | dict(copies)
         constraints = constraints_of(db, config, decisions, places, compared)
-        clusters = link(compared, scored, scorer(db, model, scored, found_near), constraints)
+        linked = link(compared, scored, scorer(db, model, scored, found_near), constraints)
+        clusters = join_agreeing(db, model, linked, found_near, constraints)
     firsts = np.array([first for _, first in copies], np.int64)
     uids += [uid for uid, _ in copies]
     return Clustered(

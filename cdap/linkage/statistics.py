@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from cdap.linkage.database import one
-from cdap.linkage.fields import kind_of
+from cdap.linkage.fields import TRAITS, kind_of
 
 # An identifier that goes with more surnames than this says nothing about a person.
 SURNAMES_OF_JUNK = 8
@@ -42,12 +42,14 @@ class Junk:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counted over `records`: the `junk`; by field the bucket of each value, by digest, but for those in the `rarest`
-    bucket, where a value that was not there is, too; `shares` of the values, by field, that are not in it; by key the
-    records of its largest block (cdap.linkage.keys)."""
+    """Counted over `records`: the `junk`; first names that are short for one name, as the records say; by field the
+    bucket of each value, by digest, but for those in the `rarest` bucket, where a value that was not there is, too;
+    `shares` of the values, by field, that are not in it; by key the records of its largest block
+    (cdap.linkage.keys)."""
 
     records: int
     junk: tuple[Junk, ...]
+    nicknames: tuple[tuple[str, str], ...]
     buckets: Mapping[str, Mapping[int, Sequence[int]]]
     rarest: Mapping[str, int]
     shares: Mapping[str, float]
@@ -60,6 +62,7 @@ class Statistics:
         records: int,
         fields: Sequence[str],
         junk: Sequence[Junk],
+        nicknames: Sequence[tuple[str, str]],
         largest_blocks: Sequence[int],
     ) -> Self:
         """From the tables `tf_<field>` and `r`."""
@@ -73,7 +76,8 @@ class Statistics:
             for bucket, digest in db.execute(query, [rarest[field]]).fetchall():
                 found[int(bucket)].append(int(digest))
             buckets[field] = dict(found)
-        return cls(records, tuple(junk), buckets, rarest, shares_of(db, "r", rarest), tuple(largest_blocks))
+        shares = shares_of(db, "r", rarest)
+        return cls(records, tuple(junk), tuple(nicknames), buckets, rarest, shares, tuple(largest_blocks))
 
     def serve(self, records: int) -> bool:
         """Whether they say something of so many records."""
@@ -89,6 +93,7 @@ class Statistics:
         return {
             "records": self.records,
             "junk": [[junk.field, junk.value, junk.records] for junk in self.junk],
+            "nicknames": [list(pair) for pair in self.nicknames],
             # Beyond 2^53 numbers are not safe in JSON.
             "buckets": {
                 field: {str(bucket): [f"{digest:016x}" for digest in digests] for bucket, digests in of_field.items()}
@@ -104,6 +109,7 @@ class Statistics:
         return cls(
             records=found["records"],
             junk=tuple(Junk(*junk) for junk in found["junk"]),
+            nicknames=tuple((a, b) for a, b in found["nicknames"]),
             buckets={
                 field: {int(bucket): [int(digest, 16) for digest in digests] for bucket, digests in of_field.items()}
                 for field, of_field in found["buckets"].items()
@@ -152,25 +158,28 @@ def find_junk(
 
 def take_out(db: duckdb.DuckDBPyConnection, junk: Sequence[Junk]) -> None:
     """Makes null what is junk in the table `r0`."""
-    for of in junk:
-        db.execute(f'update r0 set "{of.field}" = null where "{of.field}" = ?', [of.value])  # noqa: S608
+    for field in dict.fromkeys(of.field for of in junk):
+        values = [of.value for of in junk if of.field == field]
+        db.execute(f'update r0 set "{field}" = null where "{field}" in (select unnest(?))', [values])  # noqa: S608
 
 
-def count_values(db: duckdb.DuckDBPyConnection, field: str, traits: str, known: Statistics | None) -> None:
+def count_values(db: duckdb.DuckDBPyConnection, field: str, traits: Sequence[str], known: Statistics | None) -> None:
     """Makes `tf_<field>` of the table `r0`: `v`, how many records have it (`c`) of those with any (`t`), its bucket
-    `b`, by what is known where that serves; and `traits`, expressions over `v` that begin with a comma.
+    `b`, by what is known where that serves; and a column each of the `traits`.
     """
     values = (
         f'(select "{field}" as v, count(*)::double as c, sum(count(*)) over () as t from r0 '  # noqa: S608
         f'where "{field}" is not null group by 1)'
     )
     if known is None:
-        bucket, joined = BUCKET.format(c="c", t="t"), ""
+        bucket, rarest, joined = BUCKET.format(c="c", t="t"), BUCKET.format(c=1, t="t"), ""
     else:
-        bucket = f"coalesce(known.b, {int(known.rarest[field])})::tinyint"
+        rarest = str(int(known.rarest[field]))
+        bucket = f"coalesce(known.b, {rarest})::tinyint"
         joined = f"left join known on known.digest = {DIGEST.format(v='v')}"
         _register(db, known.buckets[field])
-    db.execute(f'create or replace table "tf_{field}" as select v, c, t, {bucket} as b{traits} from {values} {joined}')  # noqa: S608
+    told = "".join(f', {TRAITS[trait].format(v="v", bucket=bucket, rarest=rarest)} as "{trait}"' for trait in traits)
+    db.execute(f'create or replace table "tf_{field}" as select v, c, t, {bucket} as b{told} from {values} {joined}')  # noqa: S608
     if known is not None:
         db.unregister("known")
 

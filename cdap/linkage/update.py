@@ -88,6 +88,7 @@ def update(
         "largest_component": clustered.clusters.largest_component,
         "cut_at": clustered.clusters.cut_at,
         "junk": [asdict(of) for of in model.statistics.junk],
+        "nicknames": model.statistics.nicknames,
         "model": model.report,
         "state": "updated",
         "changed": changed,

@@ -38,7 +38,7 @@ def _prepared(folder: Path, rows: list[dict[str, str]], fields: dict[str, str]) 
         ("Martin", "King SR", ("martin", "king", "1")),
         ("Martin Junior", "King", ("martin", "king", "2")),
         ("Senior", "Iv", ("senior", "iv", None)),
-        ("Ms", "Lord", ("ms", "lord", None)),
+        ("Ms", "Lord", (None, "lord", None)),
     ],
 )
 def test_a_name_is_written_in_one_way(
