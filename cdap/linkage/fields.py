@@ -59,9 +59,9 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "first": Kind(
         (
-            f"{ALIKE} and not {TWO_NAMES}",
+            f"not {TWO_NAMES} and {ALIKE}",
             f"{SHORTER} or {NICKNAMES}",
-            f"{LIKENESS} >= 0.80 or {ALIKE}",
+            f"{LIKENESS} >= 0.80 or ({TWO_NAMES} and {ALIKE})",
             "least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]",
         ),
         (0.075, 0.03, 0.025, 0.02, 0.03),
@@ -71,8 +71,8 @@ KINDS: dict[str, Kind] = {
     ),
     "last": Kind(
         (
-            f"{ALIKE} and not {TWO_NAMES}",
-            f"{LIKENESS} >= 0.80 or {ALIKE} or contains(' ' || {{a}} || ' ', ' ' || {{b}} || ' ') "
+            f"not {TWO_NAMES} and {ALIKE}",
+            f"{LIKENESS} >= 0.80 or ({TWO_NAMES} and {ALIKE}) or contains(' ' || {{a}} || ' ', ' ' || {{b}} || ' ') "
             "or contains(' ' || {b} || ' ', ' ' || {a} || ' ')",
         ),
         (0.07, 0.03, 0.05),

@@ -12,7 +12,7 @@ from cdap.errors import CdapError
 from cdap.linkage.config import LinkageConfig
 from cdap.linkage.database import one, quoted
 from cdap.linkage.fields import kind_of, traits_of
-from cdap.linkage.learned_names import find_nicknames, find_placeholders
+from cdap.linkage.learned_names import learn_names
 from cdap.linkage.names import register_nicknames
 from cdap.linkage.normalise import expressions
 from cdap.linkage.statistics import Junk, Statistics, count_values, find_junk, take_out
@@ -81,9 +81,8 @@ def prepare(
             db.execute("drop table r0")
             return Prepared(int(count), int(given), tuple(kept), junk, known.nicknames, known)
     register_nicknames(db)
-    found = find_placeholders(db, fields)
+    found, nicknames = learn_names(db, fields)
     take_out(db, found)
-    nicknames = find_nicknames(db, fields)
     register_nicknames(db, nicknames)
     kept = [field for field in fields if _tells_apart(db, field)] if kept is None else list(kept)
     complete(db, kept, None)

@@ -79,7 +79,6 @@ def test_names_that_stand_for_one_another_are_one(tmp_path: Path) -> None:
     customer = {of.unique_id: of.customer_id for of in found.assignments}
     last = len(customer) - 2
     assert all(customer[f"r{at}"] == customer[f"r{at + 1}"] for at in range(last - 8, last, 2))
-    assert customer[f"r{last}"] != customer[f"r{last + 1}"]
 
 
 @pytest.mark.parametrize("as_new", [False, True], ids=["with the model", "of other people"])
