@@ -1,4 +1,4 @@
-"""How alike two records are: a code for each field, as one SQL expression."""
+"""How alike two records are: a code for each field, in one SQL query."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from cdap.linkage.fields import EQUAL, KINDS, LIKENESS, ONLY_EQUAL, SWAPPED, kind_of, traits_of
+from cdap.linkage.fields import EQUAL, KINDS, ONLY_EQUAL, SWAPPED, alike, kind_of, traits_of
 
 Codes = npt.NDArray[np.int16]
 
@@ -16,47 +16,54 @@ MISSING, DIFFERENT = -1, 0
 SIDES = {"a": "x", "b": "y"}
 
 
-def level_codes(fields: Sequence[str]) -> str:
-    """To go on a select list over the records `x` and `y`.
+def compare(db: duckdb.DuckDBPyConnection, fields: Sequence[str], pairs: str, into: str, of: str = "r") -> None:
+    """Makes the table `into` (a, b, a code each field) of the pairs of records, which are those of a table like `r`.
 
     Codes are MISSING, DIFFERENT, the levels from weak to strong, SWAPPED, EQUAL + the value's bucket.
     """
     named = "first" in fields and "last" in fields
-    swapped = f"{_alike('first', 'last')} and {_alike('last', 'first')} and not {_alike('first', 'first')}"
-    namesakes = f"{_alike('first', 'first')} and {_alike('last', 'last')}"
-    found = []
-    for field in fields:
-        a, b = f'x."{field}"', f'y."{field}"'
-        cases = [f"when {a} is null or {b} is null then {MISSING}", f'when {a} = {b} then {EQUAL} + x."b_{field}"']
-        if kind_of(field) in ONLY_EQUAL:
-            cases.append(f"when true then {MISSING}")
-        if named and field == "email":
-            # Addresses are made of names: that two namesakes' addresses are alike is no further evidence.
-            cases.append(f"when {namesakes} then {MISSING}")
-        if named and field == "first":
-            cases.append(f"when {swapped} then {SWAPPED}")
-        if named and field == "last":
-            cases.append(f"when {swapped} then {MISSING}")
-        levels = KINDS[kind_of(field)].levels
-        traits = {f"{name}_{side}": f'{of}."{name}_{field}"' for name in traits_of(field) for side, of in SIDES.items()}
-        for place, level in enumerate(levels):
-            cases.append(f"when {level.format(a=a, b=b, **traits)} then {len(levels) - place}")
-        found.append(f'(case {" ".join(cases)} else {DIFFERENT} end)::tinyint as "{field}"')
-    return "".join(f", {code}" for code in found)
+    codes = "".join(f', {_code(field, named)} as "{field}"' for field in fields)
+    found = f"select p.a, p.b{codes} from {pairs} as p join {of} as x on x.i = p.a join {of} as y on y.i = p.b"  # noqa: S608
+    if named:
+        found = f"select * replace ({_by_names(fields)}) from ({found})"  # noqa: S608
+    db.execute(f"create or replace table {into} as {found}")
+
+
+def _code(field: str, named: bool) -> str:
+    """The code of a field of the records `x` and `y`."""
+    kind = kind_of(field)
+    sides = {"a": f'x."{field}"', "b": f'y."{field}"'}
+    traits = {f"{name}_{side}": f'{of}."{name}_{field}"' for name in traits_of(field) for side, of in SIDES.items()}
+    cases = [
+        f"when {sides['a']} is null or {sides['b']} is null then {MISSING}",
+        f'when {sides["a"]} = {sides["b"]} then {EQUAL} + x."b_{field}"',
+    ]
+    levels = KINDS[kind].levels
+    told = [f"when {level.format(**sides, **traits)} then {len(levels) - place}" for place, level in enumerate(levels)]
+    if named and field == "first":
+        told.insert(1, f"when {_alike('first', 'last')} and {_alike('last', 'first')} then {SWAPPED}")
+    otherwise = MISSING if kind in ONLY_EQUAL else DIFFERENT
+    return f"(case {' '.join([*cases, *told])} else {otherwise} end)::tinyint"
 
 
 def _alike(of_x: str, of_y: str) -> str:
     sides = {"a": f"x.{of_x}", "b": f"y.{of_y}"}
     traits = {"characters_a": f"x.characters_{of_x}", "characters_b": f"y.characters_{of_y}"}
-    return f"{LIKENESS.format(**sides, **traits)} >= 0.92"
+    return alike(0.92).format(**sides, **traits)
 
 
-def compare(db: duckdb.DuckDBPyConnection, fields: Sequence[str], pairs: str, into: str, of: str = "r") -> None:
-    """Makes the table `into` (a, b, a code each field) of the pairs of records, which are those of a table like `r`."""
-    db.execute(
-        f"create or replace table {into} as select p.a, p.b{level_codes(fields)} "  # noqa: S608
-        f"from {pairs} as p join {of} as x on x.i = p.a join {of} as y on y.i = p.b"
-    )
+def _by_names(fields: Sequence[str]) -> str:
+    """What codes are when the names' codes are known."""
+    first, last = (len(KINDS[name].levels) for name in ("first", "last"))
+    replaced = [f"case when first = {SWAPPED} and last < {EQUAL} then {MISSING} else last end::tinyint as last"]
+    if "email" in fields:
+        # Addresses are made of names: that two namesakes' addresses are alike is no further evidence.
+        namesakes = f"first >= {first} and first <> {SWAPPED} and last >= {last}"
+        replaced.append(
+            f"case when email between {DIFFERENT} and {EQUAL - 1} and {namesakes} then {MISSING} else email "
+            "end::tinyint as email"
+        )
+    return ", ".join(replaced)
 
 
 def codes_of(columns: dict[str, npt.NDArray[np.generic]], fields: Sequence[str]) -> Codes:
