@@ -143,8 +143,9 @@ def candidate_pairs(
     db.execute("create or replace table candidates (p ubigint, proposed uinteger)")
     db.execute("create or replace table large (key usmallint, h ubigint, c uinteger)")
     every = keys(fields)
-    found: list[int] = []
-    for numbers in at_once(range(len(every)), records):
+    found = [0] * len(every)
+    used = [number for number in range(len(every)) if largest is None or largest[number] > 1]
+    for numbers in at_once(used, records):
         # Of one key the digest alone says what block it is, and is looked up faster.
         block = "key, h" if len(numbers) > 1 else "h"
         db.execute(f"create or replace temp table hashed as {keyed(fields, numbers, 'pieces')}")
@@ -156,7 +157,8 @@ def candidate_pairs(
             most = _largest_blocks(db, {number: every[number].pairs(records) for number in numbers})
         else:
             most = [largest[number] for number in numbers]
-        found += most
+        for number, records_of_largest in zip(numbers, most, strict=True):
+            found[number] = records_of_largest
         # All blocks of one size or none: which pairs are compared does not depend on the records' order.
         db.execute(
             "create or replace temp table blocks as select hashed.key, h, i, c from hashed "  # noqa: S608

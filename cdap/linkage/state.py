@@ -172,8 +172,7 @@ class State:
         before = dict(db.execute("select uid, customer_id from kept.assigned").fetchall()) if attached else previous
         compared = stages.compare_all(db, config, records, model, timed)
         with timed("model"):
-            fitted = model or stages.train(db, compared)
-            self._model = replace(fitted, statistics=compared.statistics)
+            self._model = replace(model, statistics=compared.statistics) if model else stages.train(db, compared)
             self._given = given
         found = stages.cluster(db, config, self._model, "codes", decisions, timed, keep="near")
         recall = recall_of_keys(db, compared.prepared.fields, *found.matched)

@@ -7,8 +7,8 @@ same for as long as neither changes, and a day's changes can be resolved by them
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import duckdb
@@ -78,6 +78,11 @@ class Statistics:
             buckets[field] = dict(found)
         shares = shares_of(db, "r", rarest)
         return cls(records, tuple(junk), tuple(nicknames), buckets, rarest, shares, tuple(largest_blocks))
+
+    def of_keys(self, needed: Collection[int]) -> Self:
+        """The same, of other keys no block being so small that its pairs may be spent."""
+        most = (most if key in needed else 0 for key, most in enumerate(self.largest_blocks))
+        return replace(self, largest_blocks=tuple(most))
 
     def serve(self, records: int) -> bool:
         """Whether they say something of so many records."""
