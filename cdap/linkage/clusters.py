@@ -6,16 +6,19 @@ component of matches held together by a chain of weak links thus falls apart whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from cdap.linkage.average_linkage import average_linkages
 from cdap.linkage.constraints import Constraints, Flags, Indices, components
 from cdap.linkage.model import HIGHEST, Floats
 
 # A component of more records is cut at ever higher scores until its parts are at most so large.
 LARGEST_COMPONENT = 400
+# Pairs of components of one size that are handled at once.
+AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,9 @@ def link(
     score = np.concatenate([pairs.score[inside], extra.score])
     weight = np.concatenate([pairs.weight[inside], extra.weight])
 
-    cluster = np.arange(records)
-    scores: dict[int, float] = {}
+    # Components by size: those of one are next to one another.
+    by_size = np.argsort(sizes, kind="stable")
+    sizes, of = sizes[by_size], np.argsort(by_size)[of]
     by_component = np.argsort(of[a], kind="stable")
     a, b, score, weight = a[by_component], b[by_component], score[by_component], weight[by_component]
     edges = np.searchsorted(of[a], np.arange(len(sizes) + 1))
@@ -88,30 +92,37 @@ def link(
     starts = np.concatenate([[0], np.cumsum(sizes)])
     place = np.empty(records, np.int64)
     place[members] = np.arange(records) - starts[of[members]]
-    for component in np.flatnonzero(sizes > 1):
-        ids = members[starts[component] : starts[component + 1]]
-        span = slice(edges[component], edges[component + 1])
-        forbidden = None if constraints.hold_nothing else constraints.forbidden(ids)
-        together = [] if forbidden is None else constraints.joined(ids)
-        if len(ids) == 2:
-            if together or forbidden is None or not forbidden.any():
-                cluster[ids] = ids[0]
-                scores[int(ids[0])] = HIGHEST if together else float(score[span][0])
-            continue
-        x, y, size = place[a[span]], place[b[span]], len(ids)
-        weights = np.ones((size, size))
-        weights[x, y] = weights[y, x] = weight[span]
-        sums = np.zeros((size, size))
-        sums[x, y] = sums[y, x] = score[span] * weight[span]
-        owners = average_linkage(sums, weights, forbidden, together)
-        cluster[ids] = ids[owners]
-        for owner in np.unique(owners):
-            of_owner = np.flatnonzero(owners == owner)
-            if len(of_owner) > 1:
-                block = np.ix_(of_owner, of_owner)
-                upper = np.triu_indices(len(of_owner), 1)
-                scores[int(ids[owner])] = float(sums_of(sums, block, upper) / sums_of(weights, block, upper))
+    decided = np.zeros(len(sizes), bool)
+    decided[of[constraints.together[0]]] = True
+
+    cluster = np.arange(records)
+    scores: dict[int, float] = {}
+    for first, end in _batches(sizes):
+        size = int(sizes[first])
+        ids = members[starts[first] : starts[end]].reshape(-1, size)
+        span = slice(edges[first], edges[end])
+        at, x, y = of[a[span]] - first, place[a[span]], place[b[span]]
+        weights = np.ones((len(ids), size, size))
+        weights[at, x, y] = weights[at, y, x] = weight[span]
+        sums = np.zeros(weights.shape)
+        sums[at, x, y] = sums[at, y, x] = score[span] * weight[span]
+        together = {int(row): constraints.joined(ids[row]) for row in np.flatnonzero(decided[first:end])}
+        owners, means = average_linkages(sums, weights, constraints.forbidden(ids), together)
+        cluster[ids] = np.take_along_axis(ids, owners, 1)
+        held = np.bincount((owners + np.arange(len(ids))[:, None] * size).ravel(), minlength=ids.size)
+        owning = held > 1
+        scores.update(zip(ids.ravel()[owning].tolist(), means.ravel()[owning].tolist(), strict=True))
     return Clusters(cluster, scores, whole, largest, cut)
+
+
+def _batches(sizes: Indices) -> Iterator[tuple[int, int]]:
+    """Of the sizes of components, which ascend, spans of one size and more than one record that are handled at once."""
+    first = int(np.searchsorted(sizes, 2))
+    while first < len(sizes):
+        size = int(sizes[first])
+        end = min(int(np.searchsorted(sizes, size + 1)), first + max(AT_ONCE // size**2, 1))
+        yield first, end
+        first = end
 
 
 def _split(of: Indices, sizes: Indices, pairs: Scored, kept: Flags, constraints: Constraints) -> Indices:
@@ -132,62 +143,3 @@ def _split(of: Indices, sizes: Indices, pairs: Scored, kept: Flags, constraints:
     for record, part in parts.items():
         split[record] = len(sizes) + min(part)
     return np.asarray(np.unique(split, return_inverse=True)[1], np.int64)
-
-
-def sums_of(values: Floats, block: tuple[Indices, ...], upper: tuple[Indices, ...]) -> float:
-    return float(values[block][upper].sum())
-
-
-def average_linkage(
-    sums: Floats, weights: Floats, forbidden: Flags | None = None, together: Sequence[tuple[int, int]] = ()
-) -> Indices:
-    """The owner of each of k records: the first record of its cluster.
-
-    `sums` are weighted scores, `weights` their weights, both k x k and symmetric. Clusters are joined whose mean score
-    is positive and for each the highest of all with another; of equal means the first in the records' order.
-
-    Clusters with two `forbidden` records (k x k, symmetric) are never joined, those of records that are `together` are.
-
-    By chains of nearest neighbours (Murtagh 1983; Benzecri 1982), in k squared steps: the mean of a joined cluster to
-    a third lies between those of its parts, so joining elsewhere makes no pair of nearest neighbours less near.
-    """
-    sums, weights = sums.copy(), weights.copy()
-    size = len(sums)
-    owner = np.arange(size)
-    alive = np.ones(size, bool)
-    forbidden = np.zeros((size, size), bool) if forbidden is None else forbidden.copy()
-
-    def join(x: int, y: int) -> None:
-        sums[x] += sums[y]
-        sums[:, x] = sums[x]
-        weights[x] += weights[y]
-        weights[:, x] = weights[x]
-        forbidden[x] |= forbidden[y]
-        forbidden[:, x] = forbidden[x]
-        alive[y] = False
-        owner[owner == y] = x
-
-    for a, b in together:
-        x, y = sorted((int(owner[a]), int(owner[b])))
-        if x != y:
-            join(x, y)
-    # Each is the nearest to the one before it.
-    chain: list[int] = []
-    while alive.any():
-        if not chain:
-            chain.append(int(np.argmax(alive)))
-        end = chain[-1]
-        mean = np.where(alive & ~forbidden[end], sums[end] / weights[end], -np.inf)
-        mean[end] = -np.inf
-        nearest = int(np.argmax(mean))
-        if not mean[nearest] > 0:
-            # Nor does anything that is joined later come near to it.
-            alive[end] = False
-            chain.pop()
-        elif len(chain) > 1 and mean[chain[-2]] >= mean[nearest]:
-            x, y = sorted(chain[-2:])
-            join(x, y)
-            del chain[-2:]
-        else:
-            chain.append(nearest)
-    return owner

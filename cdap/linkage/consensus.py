@@ -67,9 +67,8 @@ def _neighbours(cluster: Indices, a: Indices, b: Indices, changed: Flags) -> Ind
 def _may_be_one(x: Indices, y: Indices, constraints: Constraints) -> bool:
     if len(x) + len(y) > LARGEST_COMPONENT:
         return False
-    if constraints.hold_nothing:
-        return True
-    return not constraints.forbidden(np.concatenate([x, y]))[: len(x), len(x) :].any()
+    forbidden = constraints.forbidden(np.concatenate([x, y]))
+    return forbidden is None or not forbidden[: len(x), len(x) :].any()
 
 
 def _bits(db: duckdb.DuckDBPyConnection, model: Model, members: Mapping[int, Indices], pairs: Indices) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -46,38 +46,41 @@ class Constraints:
         """Whether scores decide everything."""
         return not (self.exclusive or self.once or len(self.together[0]) or len(self.apart[0]))
 
-    def forbidden(self, records: Indices) -> Flags:
-        """Which of the records, k of them, may not be of one customer with which: k x k, symmetric."""
-        size = len(records)
-        found = np.zeros((size, size), bool)
+    def forbidden(self, records: Indices) -> Flags | None:
+        """Which of the records, k of them or n times k, may not be of one customer with which: n x k x k, symmetric;
+        None when nothing is forbidden."""
+        if self.hold_nothing:
+            return None
+        found = np.zeros((*records.shape, records.shape[-1]), bool)
         for values in self.exclusive:
-            of = values[records]
-            found |= (of[:, None] != of[None, :]) & (of[:, None] >= 0) & (of[None, :] >= 0)
+            of, other = values[records][..., :, None], values[records][..., None, :]
+            found |= (of != other) & (of >= 0) & (other >= 0)
         for values in self.once:
-            of = values[records]
-            found |= (of[:, None] == of[None, :]) & (of[:, None] >= 0)
-        np.fill_diagonal(found, False)
-        for a, b in _within(self.apart, records):
-            found[a, b] = found[b, a] = True
-        for a, b in _within(self.together, records):
-            # Somebody looked at the two and knew better than an identifier.
-            found[a, b] = found[b, a] = False
+            of, other = values[records][..., :, None], values[records][..., None, :]
+            found |= (of == other) & (of >= 0)
+        found &= ~np.eye(records.shape[-1], dtype=bool)
+        # Last what is together: somebody looked at the two and knew better than an identifier.
+        for pairs, barred in ((self.apart, True), (self.together, False)):
+            for at, a, b in _within(pairs, records):
+                found[(*at, a, b)] = found[(*at, b, a)] = barred
         return found
 
     def joined(self, records: Indices) -> list[tuple[int, int]]:
         """Pairs of the records, by their place among them, that are one person."""
-        return _within(self.together, records)
+        return [(a, b) for _, a, b in _within(self.together, records)]
 
 
-def _within(pairs: tuple[Indices, Indices], records: Indices) -> list[tuple[int, int]]:
+def _within(pairs: tuple[Indices, Indices], records: Indices) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """The pairs whose records are in one row of the records: which row, and where in it each is."""
     if not len(pairs[0]):
-        return []
-    place = {int(record): at for at, record in enumerate(records)}
-    return [
-        (place[a], place[b])
-        for a, b in zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)
-        if a in place and b in place
-    ]
+        return
+    size = records.shape[-1]
+    found = np.flatnonzero(np.isin(records, np.concatenate(pairs)))
+    place = dict(zip(records.ravel()[found].tolist(), found.tolist(), strict=True))
+    for a, b in zip(pairs[0].tolist(), pairs[1].tolist(), strict=True):
+        if a in place and b in place and place[a] // size == place[b] // size:
+            row = (place[a] // size,) if records.ndim > 1 else ()
+            yield row, place[a] % size, place[b] % size
 
 
 def constraints_of(

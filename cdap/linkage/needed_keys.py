@@ -54,7 +54,7 @@ def needed_keys(
 def leave_out(db: duckdb.DuckDBPyConnection, needed: list[int]) -> None:
     """Takes from `candidates`, `pairs`, `codes` and `large` what only other keys than these propose."""
     db.execute(
-        f"create or replace table candidates as from candidates where proposed & 65535 in ({listed(needed)}); "
+        f"create or replace table candidates as from candidates where proposed & 65535 in ({listed(needed)}); "  # noqa: S608
         f"create or replace table large as from large where key in ({listed(needed)}); "
         f"create or replace table pairs as select {UNPACKED} from (select distinct p from candidates) order by 1, 2; "
         "create or replace table codes as select codes.* from codes semi join pairs using (a, b)"

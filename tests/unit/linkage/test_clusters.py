@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdap.linkage import clusters
-from cdap.linkage.clusters import Scored, average_linkage, link
+from cdap.linkage.average_linkage import average_linkage, average_linkages
+from cdap.linkage.clusters import Scored, link
 from cdap.linkage.config import LinkageConfig
 from cdap.linkage.model import Floats
 from cdap.linkage.prepare import MOST_ALIKE
@@ -39,14 +40,24 @@ def by_definition(sums: Floats, weights: Floats) -> list[int]:
 
 @settings(max_examples=60, deadline=None)
 @given(size=st.integers(1, 14), groups=st.integers(1, 4), seed=st.integers(0, 10**6))
-def test_chains_of_nearest_neighbours_give_the_clusters_of_the_definition(size: int, groups: int, seed: int) -> None:
+def test_chains_and_steps_give_the_clusters_of_the_definition(size: int, groups: int, seed: int) -> None:
     chance = np.random.default_rng(seed)
     group = chance.integers(0, groups, size)
     # No two scores are equal, so there is one answer.
     score = np.triu(np.where(group[:, None] == group, 5.0, -4.0) + chance.normal(0, 5, (size, size)), 1)
     weight = np.triu(chance.uniform(0.02, 1, (size, size)), 1)
     score, weight = score + score.T, weight + weight.T + np.eye(size)
-    assert average_linkage(score * weight, weight).tolist() == by_definition(score * weight, weight)
+    expected = by_definition(score * weight, weight)
+    assert average_linkage(score * weight, weight).tolist() == expected
+    many = np.stack([score * weight] * 2), np.stack([weight] * 2)
+    owners, means = average_linkages(*many, None, {1: []})
+    assert owners.tolist() == [expected] * 2
+    assert np.allclose(means[0], means[1])
+    for owner in set(expected):
+        of = np.flatnonzero(np.array(expected) == owner)
+        inside = np.ix_(of, of)
+        mean = np.triu(score * weight, 1)[inside].sum() / np.triu(weight, 1)[inside].sum() if len(of) > 1 else 0.0
+        assert np.isclose(means[0][owner], mean)
 
 
 def test_a_component_that_no_cut_makes_smaller_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
