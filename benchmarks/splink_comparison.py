@@ -1,7 +1,8 @@
 """`python -m benchmarks.splink_comparison --records 10000`: `cdap identity resolve` and Splink on the same records.
 
 Both run as commands of their own, one after the other, once a set, on the demo's persons and FEBRL 3 and 4, with
-`--sets all` also on the made-up sets of `benchmarks/forms.py`. Splink's settings are in
+`--sets all` also on the made-up sets of `benchmarks/forms.py` and on the census and tax files of a simulated town
+(`benchmarks/peers/census_files.py`). Splink's settings are in
 `benchmarks/peers/splink_dedupe.py`; it gets clean columns, as its documentation asks for: lower case, no blanks around,
 names in Latin letters, the last eight digits of a phone number.
 """
@@ -27,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import febrl, forms, persons
-from benchmarks.peers.environment import PROJECT, python
+from benchmarks.peers.environment import PROJECT, census, python
 from cdap.linkage.config import LinkageConfig
 from cdap.linkage.evaluation import Evaluation, Truth, evaluate
 from cdap.linkage.files import read_clusters, read_truth
@@ -36,6 +37,8 @@ TIMEOUT = 1800
 # What Splink calls the columns of FEBRL.
 FEBRL = {"given_name": "first_name", "surname": "last_name", "date_of_birth": "birth_date", "suburb": "city",
          "soc_sec_id": "id", "postcode": "postcode", "state": "state"}  # fmt: skip
+
+CENSUS = ("census and employers", "two censuses", "census without dates", "all forms")
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,26 @@ def form_set(folder: Path, name: str, records: int, seed: int) -> Set:
         clean(rows, "unique_id", {name: name for name in form.columns}),
         read_truth(file),
     )
+
+
+def census_set(name: str) -> Set:
+    file = census() / f"{name.replace(' ', '_')}.parquet"
+    rows = pq.read_table(file).to_pylist()
+    filled = {column for column in rows[0] if any(row[column] for row in rows)}
+    roles = ("first_name", "middle_name", "last_name", "street", "city", "postcode", "gender")
+    fields: dict[str, object] = {role: role for role in roles if role in filled}
+    if "birth_date" in filled:
+        fields["birth_date"] = {"column": "birth_date", "order": "mdy"}
+    fields |= {"ids": ["ssn"] if "ssn" in filled else [], "categories": ["race"]}
+    config = LinkageConfig.model_validate({"unique_id": "unique_id", "source": "source", "fields": fields})
+    columns = {role: role for role in (*roles, "birth_date") if role in filled}
+    if "ssn" in filled:
+        columns["ssn"] = "id"
+    for row in rows:
+        month_first = re.sub("[^0-9]", "", row.get("birth_date") or "")
+        if len(month_first) == 8:
+            row["birth_date"] = month_first[4:] + month_first[:4]
+    return Set(name, file, config, clean(rows, "unique_id", columns), read_truth(file))
 
 
 def clean(rows: list[dict[str, str | None]], unique_id: str, columns: Mapping[str, str]) -> pa.Table:
@@ -172,7 +195,7 @@ def main() -> None:
                   "peak MiB", "pairs/s", "ratio", "with a model")  # fmt: skip
     for column in table.columns[2:]:
         column.justify = "right"
-    every = ",".join(("demo", *febrl.SETS, *forms.FORMS))
+    every = ",".join(("demo", *febrl.SETS, *forms.FORMS, *CENSUS))
     for name in (every if chosen.sets == "all" else chosen.sets).split(","):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
@@ -180,6 +203,8 @@ def main() -> None:
                 of = demo_set(folder, chosen.records, chosen.seed)
             elif name in febrl.SETS:
                 of = febrl_set(folder, name)
+            elif name in CENSUS:
+                of = census_set(name)
             else:
                 of = form_set(folder, name, chosen.records, chosen.seed)
             ours, splink = run_ours(of, folder), run_splink(of, folder)

@@ -7,7 +7,10 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 CACHE = PROJECT / ".cache" / "peers"
+UV = str(PROJECT / ".tools" / "bin" / "uv")
 PACKAGES = ("splink==5.0.0", "faker==40.54.0")
+# Large, and asked for by one benchmark alone.
+CENSUS_PACKAGE = "pseudopeople==1.3.1"
 
 
 def python() -> Path:
@@ -15,12 +18,15 @@ def python() -> Path:
     interpreter = CACHE / "bin" / "python"
     installed = CACHE / "installed.txt"
     if not installed.exists() or installed.read_text(encoding="utf-8").split() != list(PACKAGES):
-        uv = str(PROJECT / ".tools" / "bin" / "uv")
         own = str(PROJECT / ".venv" / "bin" / "python")
-        subprocess.run([uv, "venv", "--quiet", "--allow-existing", "--python", own, str(CACHE)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(interpreter), *PACKAGES], check=True)
+        subprocess.run([UV, "venv", "--quiet", "--allow-existing", "--python", own, str(CACHE)], check=True)
+        _install(*PACKAGES)
         installed.write_text("\n".join(PACKAGES), encoding="utf-8")
     return interpreter
+
+
+def _install(*packages: str) -> None:
+    subprocess.run([UV, "pip", "install", "--quiet", "--python", str(CACHE / "bin" / "python"), *packages], check=True)
 
 
 def names() -> Path:
@@ -29,3 +35,13 @@ def names() -> Path:
     if not file.exists():
         subprocess.run([str(python()), str(Path(__file__).with_name("faker_names.py")), str(file)], check=True)
     return file
+
+
+def census() -> Path:
+    """A folder of files of a simulated town: census, tax forms, social security."""
+    folder = CACHE / "census"
+    if not folder.exists():
+        interpreter = str(python())
+        _install(CENSUS_PACKAGE)
+        subprocess.run([interpreter, str(Path(__file__).with_name("census_files.py")), str(folder)], check=True)
+    return folder

@@ -17,6 +17,7 @@ import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 THRESHOLDS = (0.95, 0.99)
+MANY_RECORDS, PAIRS_A_RECORD = 200_000, 10.0
 FREQUENT = {"term_frequency_adjustments": True}
 COMPARISONS = {
     "middle_name": lambda: cl.NameComparison("middle_name"),
@@ -57,17 +58,35 @@ def _there(rules: tuple[tuple[str, ...], ...], columns: list[str]) -> list[tuple
     ]
 
 
+def _affordable(db: duckdb.DuckDBPyConnection, rules: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Of many records without the rules of large blocks, which grow with the square of their number."""
+    (records,) = db.sql("select count(*) from records").fetchall()[0]
+    if records <= MANY_RECORDS:
+        return rules
+    kept = []
+    for rule in rules:
+        there = " and ".join(f"{part} is not null" for part in rule)
+        blocks = f"select count(*)::double as c from records where {there} group by {', '.join(rule)}"  # noqa: S608
+        (pairs,) = db.sql(f"select coalesce(sum(c * (c - 1) / 2), 0) from ({blocks})").fetchall()[0]  # noqa: S608
+        if pairs <= PAIRS_A_RECORD * records:
+            kept.append(rule)
+    return kept
+
+
 def main(records: str, out: Path, columns: list[str]) -> None:
     logging.disable(logging.WARNING)
     db = duckdb.connect()
     db.execute("set threads = 2")
-    rows = db.sql(f"select *, first_name || ' ' || last_name as both_names from read_parquet('{records}')")  # noqa: S608
+    db.execute(f"create view records as from read_parquet('{records}')")
+    rows = db.sql("select *, first_name || ' ' || last_name as both_names from records")
     api = DuckDBAPI(connection=db)
     linker = Linker(
         api.register(rows.to_arrow_table()),
         SettingsCreator(
             link_type="dedupe_only",
-            blocking_rules_to_generate_predictions=[block_on(*rule) for rule in _there(BLOCKING, columns)],
+            blocking_rules_to_generate_predictions=[
+                block_on(*rule) for rule in _affordable(db, _there(BLOCKING, columns))
+            ],
             comparisons=[
                 cl.ForenameSurnameComparison("first_name", "last_name", forename_surname_concat_col_name="both_names"),
                 *(make() for name, make in COMPARISONS.items() if name in columns),

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.persons import CONFIG, write
-from cdap.linkage import keys, resolve
+from cdap.linkage import keys, needed_keys, resolve
 from cdap.linkage.database import database
 from cdap.linkage.keys import Key
 from cdap.linkage.stages import compare_all, timing
@@ -56,3 +56,23 @@ def test_nothing_is_estimated_where_one_kind_of_key_is_all(persons: Path, monkey
     every = keys.keys
     monkeypatch.setattr(keys, "keys", lambda fields: [key for key in every(fields) if key.parts == ('"email"',)])
     assert resolve.resolve(persons, CONFIG).report["recall_of_keys"] is None
+
+
+def test_a_model_looks_up_what_it_needs_and_finds_what_its_training_run_found(
+    persons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of few records all keys are looked up; the same by the keys that are needed is hardly less."""
+    every = resolve.resolve(persons, CONFIG)
+    assert every.model.statistics is not None
+    monkeypatch.setattr(needed_keys, "FEW_RECORDS", 0)
+    trained = resolve.resolve(persons, CONFIG)
+    trained.model.save(tmp_path / "model.json")
+    again = resolve.resolve(persons, CONFIG, model=tmp_path / "model.json")
+    assert again.assignments == trained.assignments
+    assert again.report["pairs"] < 0.8 * every.report["pairs"]
+    assert trained.model.statistics is not None
+    used = sum(most > 1 for most in trained.model.statistics.largest_blocks)
+    assert used < 0.3 * sum(most > 1 for most in every.model.statistics.largest_blocks)
+    apart = {of.unique_id: of.customer_id for of in every.assignments}
+    differing = [of for of in trained.assignments if of.customer_id != apart[of.unique_id]]
+    assert len(differing) <= 0.002 * RECORDS

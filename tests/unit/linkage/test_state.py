@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from benchmarks.persons import CONFIG, write
 from cdap.cli.identity import app
-from cdap.linkage import keys, strangers, update
+from cdap.linkage import keys, needed_keys, strangers, update
 from cdap.linkage.constraints import Decision
 from cdap.linkage.files import read_clusters
 from cdap.linkage.model import Model
@@ -36,11 +36,13 @@ Rows = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_pairs_a_key() -> Iterator[None]:
-    """Small budgets, so that blocks grow too large and shrink again among a few hundred records."""
+    """Small budgets, so that blocks grow too large and shrink again among a few hundred records; and the keys that are
+    needed alone, as of many records."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strangers, "SAMPLE", 20_000)
         patch.setattr(keys, "PLAIN_BUDGET", (0.4, 0.4))
         patch.setattr(keys, "PART_BUDGET", (0.1, 0.1))
+        patch.setattr(needed_keys, "FEW_RECORDS", 0)
         yield
 
 
