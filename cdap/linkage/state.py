@@ -36,7 +36,7 @@ from cdap.linkage.prepare import read
 from cdap.linkage.resolve import Resolution, reported
 from cdap.linkage.update import update
 
-VERSION = 1
+VERSION = 2
 
 
 class StateError(CdapError):
