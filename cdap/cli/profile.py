@@ -19,7 +19,7 @@ from cdap.profiles.search import MAX_FOUND, find_by_email, find_by_id, find_by_p
 from cdap.settings import settings
 from cdap.warehouse import Warehouse
 
-app = typer.Typer(no_args_is_help=True, help="Unified customer profiles.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Unified customer profiles.")
 
 
 class ProfileNotFoundError(CdapError):

@@ -14,7 +14,7 @@ from cdap.parameters import parameters
 from cdap.quality.docs import DocsStore
 from cdap.settings import settings
 
-app = typer.Typer(no_args_is_help=True, help="What is expected of the data, and what was found.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What is expected of the data, and what was found.")
 
 
 @app.callback()

@@ -23,7 +23,7 @@ from cdap.parameters import parameters
 from cdap.settings import settings
 from cdap.warehouse import Warehouse
 
-app = typer.Typer(no_args_is_help=True, help="Records that broke their contract.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Records that broke their contract.")
 
 EARLIEST = "0001-01-01"
 

@@ -18,7 +18,7 @@ from cdap.settings import settings
 from cdap.stage_report import Span, StageLine, read_stages, totals
 from cdap.warehouse import Warehouse
 
-app = typer.Typer(no_args_is_help=True, help="What the stages did.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What the stages did.")
 
 
 @app.callback()

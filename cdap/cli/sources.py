@@ -14,7 +14,7 @@ from cdap.identity import load_identity_config
 from cdap.settings import settings
 
 console = Console(stderr=True)
-app = typer.Typer(help="What follows from the files in config/sources.", no_args_is_help=True)
+app = typer.Typer(help="What follows from the files in config/sources.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
