@@ -27,7 +27,12 @@ OF_THE_PLATFORM = {
         for name in ("history", "review", "link", "unlink", "undecide", "preview", "release", "evidence")
     },
 }
-app = typer.Typer(cls=lazy_group(OF_THE_PLATFORM), no_args_is_help=True, add_completion=False, help="Which records belong to one customer.")
+app = typer.Typer(
+    cls=lazy_group(OF_THE_PLATFORM),
+    no_args_is_help=True,
+    add_completion=False,
+    help="Which records belong to one customer.",
+)
 
 
 @app.callback()

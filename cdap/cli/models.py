@@ -16,7 +16,11 @@ from cdap.parameters import parameters
 from cdap.settings import settings
 from cdap.warehouse import read_login
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The dbt models: build them by hand, read their documentation.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The dbt models: build them by hand, read their documentation.",
+)
 
 
 @app.callback()
