@@ -97,9 +97,7 @@ KINDS: dict[str, Kind] = {
         parts=("{f}", "{f}[1:3]"),
         more_parts=("right({f}, 3)",),
     ),
-    "middle": Kind(
-        ("least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]", f"{alike(0.88)}"), (0.25, 0.02, 0.10), 0.05
-    ),
+    "middle": Kind(("least(length({a}), length({b})) = 1 and {a}[1] = {b}[1]", alike(0.88)), (0.25, 0.02, 0.10), 0.05),
     # Eight digits, year first. One edit, or day and month changed round; then two of the three parts, or the year where
     # no more is known of one of them; then two edits.
     "dob": Kind(
@@ -144,7 +142,7 @@ KINDS: dict[str, Kind] = {
         learned=True,
         parts=("{f}", "regexp_extract({f}, '[0-9]+')", "{f}[1:6]"),
     ),
-    "city": Kind((f"{alike(0.88)}",), (0.05, 0.15), 0.95, learned=True, parts=("{f}",)),
+    "city": Kind((alike(0.88),), (0.05, 0.15), 0.95, learned=True, parts=("{f}",)),
     "postcode": Kind(
         (ONE_EDIT, "{area_a} = {area_b}"), (0.04, 0.04, 0.15), 0.95, learned=True, parts=("{f}", "{f}[1:3]")
     ),
@@ -155,7 +153,7 @@ KINDS: dict[str, Kind] = {
     "id": Kind((ONE_EDIT, TWO_EDITS), (0.03, 0.01, 0.01), 0.01, learned=True, parts=("{f}[1:4]", "right({f}, 4)")),
     # Of the accounts that a person has two may differ, which says nothing: such a pair counts as one without them.
     "account": Kind((), (0.01,), 0.01, learned=True),
-    "cat": Kind((f"{alike(0.88)}",), (0.05, 0.25), 0.2, learned=True, parts=("{f}",)),
+    "cat": Kind((alike(0.88),), (0.05, 0.25), 0.2, learned=True, parts=("{f}",)),
 }
 
 # Kinds of which only equal values say something.

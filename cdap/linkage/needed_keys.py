@@ -13,6 +13,9 @@ from scipy.sparse import csr_matrix
 
 from cdap.linkage.constraints import Indices
 from cdap.linkage.keys import FEW_RECORDS, UNPACKED, listed
+from cdap.linkage.model import Model
+from cdap.linkage.scores import scored_pairs
+from cdap.linkage.statistics import Statistics
 
 # Of the pairs that count so many may be missed, to be looked at in a sample.
 MISSED, SAMPLE = 3e-4, 200_000
@@ -20,16 +23,23 @@ MISSED, SAMPLE = 3e-4, 200_000
 LOOK_UP = 0.3
 
 
-def needed_keys(
-    db: duckdb.DuckDBPyConnection, keys: int, records: int, pairs: tuple[Indices, Indices]
-) -> list[int] | None:
-    """Of so many keys the numbers of those that propose pairs like these, which count, by the table `candidates`; None
-    of records so few that all keys cost little.
+def keep_needed(db: duckdb.DuckDBPyConnection, model: Model, statistics: Statistics, records: int) -> Statistics:
+    """The statistics with the keys that are needed by this model of the tables `candidates` and `codes`, from which
+    goes what only others propose; of few records, for which all keys cost little, they stay as they are."""
+    if records <= FEW_RECORDS:
+        return statistics
+    scored, home, _ = scored_pairs(db, model, "codes")
+    counting = np.concatenate([scored.a, home[0]]), np.concatenate([scored.b, home[1]])
+    needed = _needed(db, len(statistics.largest_blocks), records, counting)
+    _leave_out(db, needed)
+    return statistics.of_keys(needed)
+
+
+def _needed(db: duckdb.DuckDBPyConnection, keys: int, records: int, pairs: tuple[Indices, Indices]) -> list[int]:
+    """Of so many keys the numbers of those that propose pairs like these, which count.
 
     By the greedy algorithm for set cover (Chvatal 1979): always the key that proposes the most pairs for its cost.
     """
-    if records <= FEW_RECORDS:
-        return None
     every = max(len(pairs[0]) // SAMPLE, 1)
     a, b = (side[::every].astype(np.uint64) for side in pairs)
     db.register("counting", pa.table({"p": (a << np.uint64(32)) | b, "n": np.arange(len(a), dtype=np.int32)}))
@@ -51,7 +61,7 @@ def needed_keys(
     return sorted(needed)
 
 
-def leave_out(db: duckdb.DuckDBPyConnection, needed: list[int]) -> None:
+def _leave_out(db: duckdb.DuckDBPyConnection, needed: list[int]) -> None:
     """Takes from `candidates`, `pairs`, `codes` and `large` what only other keys than these propose."""
     db.execute(
         f"create or replace table candidates as from candidates where proposed & 65535 in ({listed(needed)}); "  # noqa: S608

@@ -13,7 +13,7 @@ from cdap.linkage.config import LinkageConfig
 from cdap.linkage.constraints import Decision
 from cdap.linkage.customers import Assignment, assign
 from cdap.linkage.database import database
-from cdap.linkage.keys import keys, recall_of_keys
+from cdap.linkage.keys import recall_of_keys
 from cdap.linkage.links import Link
 from cdap.linkage.model import Model
 from cdap.linkage.normalise import fields_of
@@ -77,7 +77,7 @@ def reported(model: Model, compared: stages.Compared, found: stages.Clustered, r
     """What a report tells of how all records were compared and clustered."""
     return {
         "fields": list(model.fields),
-        "keys": len(keys(model.fields)),
+        "keys": compared.statistics.keys,
         "pairs": compared.pairs,
         "recall_of_keys": recall,
         "largest_component": found.clusters.largest_component,

@@ -20,7 +20,7 @@ from cdap.linkage.constraints import Decision, Indices, constraints_of, places_o
 from cdap.linkage.keys import candidate_pairs
 from cdap.linkage.links import COPY, DECISION, Link, Near, links_of, links_without_evidence
 from cdap.linkage.model import Model
-from cdap.linkage.needed_keys import leave_out, needed_keys
+from cdap.linkage.needed_keys import keep_needed
 from cdap.linkage.prepare import Prepared, prepare
 from cdap.linkage.scores import scored_pairs, scorer
 from cdap.linkage.statistics import Statistics
@@ -84,14 +84,7 @@ def train(db: duckdb.DuckDBPyConnection, compared: Compared) -> Model:
     found = db.execute(f"select {names}count(*)::double as n from codes group by all order by all").fetchnumpy()  # noqa: S608
     patterns = codes_of({name: found[name] for name in fields}, fields)
     fitted = Model.fit(before, patterns, np.asarray(found["n"], float), max(all_pairs(records), 1.0), records)
-    scored, home, _ = scored_pairs(db, fitted, "codes")
-    counting = (np.concatenate([scored.a, home[0]]), np.concatenate([scored.b, home[1]]))
-    statistics = compared.statistics
-    needed = needed_keys(db, len(statistics.largest_blocks), records, counting)
-    if needed is not None:
-        leave_out(db, needed)
-        statistics = statistics.of_keys(needed)
-    return replace(fitted, statistics=statistics)
+    return replace(fitted, statistics=keep_needed(db, fitted, compared.statistics, records))
 
 
 @dataclass(frozen=True)

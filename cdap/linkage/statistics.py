@@ -79,6 +79,11 @@ class Statistics:
         shares = shares_of(db, "r", rarest)
         return cls(records, tuple(junk), tuple(nicknames), buckets, rarest, shares, tuple(largest_blocks))
 
+    @property
+    def keys(self) -> int:
+        """How many keys may propose a pair."""
+        return sum(most > 1 for most in self.largest_blocks)
+
     def of_keys(self, needed: Collection[int]) -> Self:
         """The same, of other keys no block being so small that its pairs may be spent."""
         most = (most if key in needed else 0 for key, most in enumerate(self.largest_blocks))

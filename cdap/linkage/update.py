@@ -83,7 +83,7 @@ def update(
         _keep(db, model.fields)
     return {
         "fields": list(model.fields),
-        "keys": len(model.statistics.largest_blocks),
+        "keys": model.statistics.keys,
         "pairs": pairs,
         "largest_component": clustered.clusters.largest_component,
         "cut_at": clustered.clusters.cut_at,

@@ -71,8 +71,7 @@ def test_a_model_looks_up_what_it_needs_and_finds_what_its_training_run_found(
     assert again.assignments == trained.assignments
     assert again.report["pairs"] < 0.8 * every.report["pairs"]
     assert trained.model.statistics is not None
-    used = sum(most > 1 for most in trained.model.statistics.largest_blocks)
-    assert used < 0.3 * sum(most > 1 for most in every.model.statistics.largest_blocks)
+    assert again.report["keys"] == trained.model.statistics.keys < 0.3 * every.model.statistics.keys
     apart = {of.unique_id: of.customer_id for of in every.assignments}
     differing = [of for of in trained.assignments if of.customer_id != apart[of.unique_id]]
     assert len(differing) <= 0.002 * RECORDS
